@@ -1,0 +1,43 @@
+"""Bank account details as people write them, and as Bacs and the screens need them.
+
+No refusal here repeats what was written: the field is named, the number never is.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ledger.errors import UnreadableAccountName, UnreadableAccountNumber, UnreadableSortCode
+
+_SORT_CODE = re.compile(r"([0-9]{2})[- ]?([0-9]{2})[- ]?([0-9]{2})")
+_ACCOUNT_NUMBER = re.compile(r"[0-9]{6,8}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def parse_sort_code(text: str, field: str = "sort_code") -> str:
+    """Six digits: "20-00-00", "20 00 00" and "200000" are one; else `UnreadableSortCode`."""
+    match = _SORT_CODE.fullmatch(text.strip())
+    if match is None:
+        raise UnreadableSortCode(f"{field}: {UnreadableSortCode.rule}", field=field)
+    return "".join(match.groups())
+
+
+def parse_account_number(text: str, field: str = "account_number") -> str:
+    """Eight digits, padded on the left as Bacs asks for; else `UnreadableAccountNumber`."""
+    stripped = text.strip()
+    if _ACCOUNT_NUMBER.fullmatch(stripped) is None:
+        raise UnreadableAccountNumber(f"{field}: {UnreadableAccountNumber.rule}", field=field)
+    return stripped.zfill(8)
+
+
+def parse_account_name(text: str, field: str = "account_name") -> str:
+    """The name with runs of white space made one space; else `UnreadableAccountName`."""
+    name = " ".join(text.split())
+    if not 1 <= len(name) <= 140 or _CONTROL.search(name):
+        raise UnreadableAccountName(f"{field}: {UnreadableAccountName.rule}", field=field)
+    return name
+
+
+def masked(account_number: str) -> str:
+    """An account number as screens show it: "****5678"."""
+    return f"****{account_number[-4:]}"

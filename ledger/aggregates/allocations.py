@@ -1,0 +1,421 @@
+"""The budget's money terms over time: allocation, contribution, suspension, switch.
+
+Every term is effective-dated. A change takes effect from its own day until the next change
+already recorded for a later day; nothing that was recorded is edited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Literal, Unpack
+
+import msgspec
+
+from ledger.aggregates.care_decisions import BudgetClosed, CareDecisions
+from ledger.aggregates.event_sourced import Event, Said, applies, command
+from ledger.entitlement import (
+    FOR_EVER,
+    PAID_TO_A_PAYEE,
+    AllocationTerm,
+    ContributionBasis,
+    ContributionTerm,
+    Deployment,
+    SuspensionTerm,
+    Terms,
+)
+from ledger.errors import (
+    AllocationLineExists,
+    AllocationLineNotFound,
+    AllocationLineUnclear,
+    InvalidMoney,
+    NothingToSwitch,
+    PartsDoNotMakeBudget,
+    PaymentsAreSuspended,
+    PaymentsNotSuspended,
+)
+
+SuspensionReason = Literal[
+    "hospital_stay", "care_home_stay", "safeguarding", "return_missing", "account_query", "other"
+]
+_DAY = timedelta(days=1)
+
+
+class AllocationAgreed(Event):
+    """The budget's lines were agreed; `weekly_budget_pence` is what all lines then add up to."""
+
+    lines: tuple[AllocationTerm, ...]
+    weekly_budget_pence: int
+
+
+class AllocationRevised(Event):
+    """One line has a new amount, deployment or coding from `effective_on`."""
+
+    line: AllocationTerm
+
+
+class AllocationEnded(Event):
+    """One line ended; `effective_on` is its last day."""
+
+    line_reference: str
+
+
+class ContributionAssessed(Event):
+    """The person's weekly contribution from `effective_on`, net or gross of the payment."""
+
+    weekly_pence: int
+    basis: ContributionBasis
+
+
+class PaymentsSuspended(Event):
+    """From `effective_on` only the weekly retainer is owed (nought: nothing)."""
+
+    reason_code: SuspensionReason
+    review_on: date
+    retainer_weekly_pence: int = 0
+
+
+class PaymentsResumed(Event):
+    """Payments are owed again from `effective_on`; with `arrears_due`, as if never suspended."""
+
+    arrears_due: bool = False
+
+
+class SwitchedToProvidedServices(Event):
+    """From `effective_on` these lines are met by services the council provides."""
+
+    line_references: tuple[str, ...]
+    at_own_request: bool
+
+
+class DirectPaymentResumed(Event):
+    """From `effective_on` these lines are paid as a direct payment again."""
+
+    line_references: tuple[str, ...]
+
+
+class Allocations(CareDecisions):
+    """The effective-dated terms, and the earliest day on which they changed since last paid."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(reference)
+        self.allocations: list[AllocationTerm] = []
+        self.contributions: list[ContributionTerm] = []
+        self.suspensions: list[SuspensionTerm] = []
+        self.suspension_review_on: date | None = None
+        self.changed_from = date.min
+
+    @property
+    def terms(self) -> Terms:
+        """What decides the entitlement, from the first day this ledger pays for."""
+        assert self.opened is not None
+        starts_on = self.opened.effective_on
+        if self.opened.paid_elsewhere_to is not None:
+            starts_on = max(starts_on, self.opened.paid_elsewhere_to + _DAY)
+        ends_on = self.closed.effective_on if self.closed else FOR_EVER
+        return Terms(starts_on, ends_on, self.allocations, self.contributions, self.suspensions)
+
+    def weekly_budget_pence(self, on: date) -> int:
+        """The whole weekly budget on a day: every line in force, however it is deployed."""
+        return sum(term.weekly_pence for term in self.lines_in_force(on))
+
+    def lines_in_force(self, on: date) -> list[AllocationTerm]:
+        """The allocation terms in force on a day, in order of line reference."""
+        if self.closed is not None and on > self.closed.effective_on:
+            return []
+        return [t for t in self.allocations if t.starts_on <= on <= (t.ends_on or FOR_EVER)]
+
+    def contribution_on(self, on: date) -> ContributionTerm | None:
+        """The contribution in force on a day, if one has been assessed."""
+        in_force = [term for term in self.contributions if term.starts_on <= on]
+        return in_force[-1] if in_force else None
+
+    def suspension_on(self, on: date) -> SuspensionTerm | None:
+        """The suspension in force on a day, if any."""
+        return next((s for s in self.suspensions if s.starts_on <= on <= s.ends_on), None)
+
+    @command
+    def agree_allocation(
+        self,
+        *,
+        lines: tuple[AllocationTerm, ...],
+        weekly_budget_pence: int | None = None,
+        **said: Unpack[Said],
+    ) -> None:
+        """Agree new lines. If the whole weekly budget is given, all lines must add up to it."""
+        self._require_in_life(said["effective_on"])
+        if not lines:
+            raise AllocationLineUnclear("At least one allocation line is needed.")
+        known = {term.line_reference for term in self.allocations}
+        for line in lines:
+            self._require_in_life(line.starts_on)
+            _require_clear(line)
+            if line.line_reference in known:
+                raise AllocationLineExists(
+                    f"{self.reference} already has the line {line.line_reference}."
+                )
+            known.add(line.line_reference)
+        total = sum(
+            term.weekly_pence
+            for term in (*self.allocations, *lines)
+            if term.starts_on <= max(line.starts_on for line in lines) <= (term.ends_on or FOR_EVER)
+        )
+        if weekly_budget_pence is not None and total != weekly_budget_pence:
+            raise PartsDoNotMakeBudget(
+                f"The lines add up to {total} pence a week; the budget is {weekly_budget_pence}.",
+                lines_pence=total,
+                budget_pence=weekly_budget_pence,
+            )
+        self._record(AllocationAgreed(lines=lines, weekly_budget_pence=total, **said))
+
+    @command
+    def revise_allocation(
+        self,
+        *,
+        line_reference: str,
+        weekly_pence: int,
+        deployment: Deployment | None = None,
+        cost_centre: str | None = None,
+        **said: Unpack[Said],
+    ) -> None:
+        """Change a weekly line's amount, deployment or cost centre from `effective_on` on."""
+        on = said["effective_on"]
+        self._require_in_life(on)
+        term = self._require_line(line_reference, on)
+        revised = msgspec.structs.replace(
+            term,
+            starts_on=on,
+            ends_on=_end_of_slot(self.allocations, term, on),
+            weekly_pence=weekly_pence,
+            deployment=deployment or term.deployment,
+            cost_centre=term.cost_centre if cost_centre is None else cost_centre,
+        )
+        _require_clear(revised)
+        if revised == term:
+            return
+        self._record(AllocationRevised(line=revised, **said))
+
+    @command
+    def end_allocation(self, *, line_reference: str, **said: Unpack[Said]) -> None:
+        """End a line; `effective_on` is the last day it is owed."""
+        self._require_in_life(said["effective_on"])
+        term = self._require_line(line_reference, said["effective_on"])
+        if term.ends_on == said["effective_on"]:
+            return
+        self._record(AllocationEnded(line_reference=line_reference, **said))
+
+    @command
+    def assess_contribution(
+        self, *, weekly_pence: int, basis: ContributionBasis, **said: Unpack[Said]
+    ) -> None:
+        """Record the person's assessed weekly contribution from `effective_on`.
+
+        Net: it is taken off the payment. Gross: the payment is whole and it is invoiced.
+        """
+        self._require_in_life(said["effective_on"])
+        if weekly_pence < 0:
+            raise InvalidMoney("A contribution cannot be less than nothing.", field="weekly_pence")
+        if ContributionTerm(said["effective_on"], weekly_pence, basis) in self.contributions:
+            return
+        self._record(ContributionAssessed(weekly_pence=weekly_pence, basis=basis, **said))
+
+    @command
+    def suspend_payments(
+        self,
+        *,
+        reason_code: SuspensionReason,
+        review_on: date,
+        retainer_weekly_pence: int = 0,
+        **said: Unpack[Said],
+    ) -> None:
+        """Suspend payments in full, or down to a weekly retainer, until they are resumed."""
+        self._require_in_life(said["effective_on"])
+        if retainer_weekly_pence < 0:
+            raise InvalidMoney("A retainer cannot be less than nothing.")
+        if any(term.ends_on == FOR_EVER for term in self.suspensions):
+            raise PaymentsAreSuspended(f"Payments on {self.reference} are already suspended.")
+        self._record(
+            PaymentsSuspended(
+                reason_code=reason_code,
+                review_on=review_on,
+                retainer_weekly_pence=retainer_weekly_pence,
+                **said,
+            )
+        )
+
+    @command
+    def resume_payments(self, *, arrears_due: bool = False, **said: Unpack[Said]) -> None:
+        """Resume from `effective_on`; with `arrears_due`, what was held back is owed as well."""
+        self._require_not_closed()
+        if not any(term.ends_on == FOR_EVER for term in self.suspensions):
+            raise PaymentsNotSuspended(f"Payments on {self.reference} are not suspended.")
+        self._record(PaymentsResumed(arrears_due=arrears_due, **said))
+
+    @command
+    def switch_to_provided_services(
+        self,
+        *,
+        line_references: tuple[str, ...] = (),
+        at_own_request: bool = True,
+        **said: Unpack[Said],
+    ) -> None:
+        """Meet these lines (none named: all) with provided services from `effective_on`.
+
+        A person may go back to provided services at any time, so no gate stands in the way:
+        not a missing return, a suspension, a clawback or a query.
+        """
+        self._require_in_life(said["effective_on"])
+        chosen = self._lines_to_switch(said["effective_on"], line_references, PAID_TO_A_PAYEE)
+        self._record(
+            SwitchedToProvidedServices(
+                line_references=chosen, at_own_request=at_own_request, **said
+            )
+        )
+
+    @command
+    def resume_direct_payment(
+        self, *, line_references: tuple[str, ...] = (), **said: Unpack[Said]
+    ) -> None:
+        """Pay these lines (none named: all) as a direct payment again from `effective_on`."""
+        self._require_in_life(said["effective_on"])
+        chosen = self._lines_to_switch(
+            said["effective_on"], line_references, frozenset({"provided_service"})
+        )
+        self._record(DirectPaymentResumed(line_references=chosen, **said))
+
+    def _require_line(self, line_reference: str, on: date) -> AllocationTerm:
+        for term in self.lines_in_force(on):
+            if term.line_reference == line_reference:
+                return term
+        raise AllocationLineNotFound(
+            f"{self.reference} has no allocation line {line_reference} in force on {on}."
+        )
+
+    def _lines_to_switch(
+        self, on: date, named: tuple[str, ...], deployed_as: frozenset[str]
+    ) -> tuple[str, ...]:
+        for line_reference in named:
+            self._require_line(line_reference, on)
+        chosen = tuple(
+            term.line_reference
+            for term in self.lines_in_force(on)
+            if term.deployment in deployed_as and (not named or term.line_reference in named)
+        )
+        if not chosen:
+            raise NothingToSwitch(f"{self.reference} has no line on {on} that this would change.")
+        return chosen
+
+    def _terms_changed(self, from_day: date) -> None:
+        self.changed_from = min(self.changed_from, from_day)
+
+    def _put_terms(self, terms: Sequence[AllocationTerm]) -> None:
+        self.allocations = sorted(terms, key=lambda t: (t.line_reference, t.starts_on))
+
+    @applies(AllocationAgreed)
+    def _allocation_agreed(self, event: AllocationAgreed) -> None:
+        self._put_terms([*self.allocations, *event.lines])
+        self._terms_changed(min(line.starts_on for line in event.lines))
+
+    @applies(AllocationRevised)
+    def _allocation_revised(self, event: AllocationRevised) -> None:
+        line = event.line
+        self._put_terms([*_cut(self.allocations, line.line_reference, line.starts_on), line])
+        self._terms_changed(line.starts_on)
+
+    @applies(AllocationEnded)
+    def _allocation_ended(self, event: AllocationEnded) -> None:
+        after = event.effective_on + _DAY
+        kept = _cut(self.allocations, event.line_reference, after)
+        self._put_terms(
+            [t for t in kept if t.line_reference != event.line_reference or t.starts_on < after]
+        )
+        self._terms_changed(after)
+
+    @applies(ContributionAssessed)
+    def _contribution_assessed(self, event: ContributionAssessed) -> None:
+        others = [t for t in self.contributions if t.starts_on != event.effective_on]
+        term = ContributionTerm(event.effective_on, event.weekly_pence, event.basis)
+        self.contributions = sorted([*others, term])
+        self._terms_changed(event.effective_on)
+
+    @applies(PaymentsSuspended)
+    def _payments_suspended(self, event: PaymentsSuspended) -> None:
+        self.suspensions.append(
+            SuspensionTerm(event.effective_on, FOR_EVER, event.retainer_weekly_pence)
+        )
+        self.suspension_review_on = event.review_on
+        self._terms_changed(event.effective_on)
+
+    @applies(PaymentsResumed)
+    def _payments_resumed(self, event: PaymentsResumed) -> None:
+        suspension = self.suspensions.pop()
+        if not event.arrears_due and event.effective_on > suspension.starts_on:
+            self.suspensions.append(suspension._replace(ends_on=event.effective_on - _DAY))
+        self.suspension_review_on = None
+        self._terms_changed(suspension.starts_on if event.arrears_due else event.effective_on)
+
+    @applies(SwitchedToProvidedServices)
+    def _switched_to_provided_services(self, event: SwitchedToProvidedServices) -> None:
+        self._redeploy(event.line_references, event.effective_on, "provided_service")
+
+    @applies(DirectPaymentResumed)
+    def _direct_payment_resumed(self, event: DirectPaymentResumed) -> None:
+        self._redeploy(event.line_references, event.effective_on, "direct_payment")
+
+    @applies(BudgetClosed)
+    def _budget_closed(self, event: BudgetClosed) -> None:
+        self.closed = event
+        self._terms_changed(event.effective_on + _DAY)
+
+    def _redeploy(
+        self, line_references: tuple[str, ...], on: date, deployment: Deployment
+    ) -> None:
+        """Change the deployment of lines from a day on, their later terms included."""
+        terms: list[AllocationTerm] = []
+        for term in self.allocations:
+            if term.line_reference not in line_references or (term.ends_on or FOR_EVER) < on:
+                terms.append(term)
+                continue
+            if term.starts_on < on:
+                terms.append(msgspec.structs.replace(term, ends_on=on - _DAY))
+            terms.append(
+                msgspec.structs.replace(
+                    term, starts_on=max(on, term.starts_on), deployment=deployment
+                )
+            )
+        self._put_terms(terms)
+        self._terms_changed(on)
+
+
+def _require_clear(line: AllocationTerm) -> None:
+    amounts = (line.weekly_pence, line.one_off_pence)
+    if sorted(amounts)[0] != 0 or max(amounts) <= 0:
+        raise AllocationLineUnclear(
+            f"The line {line.line_reference} must be either weekly or one-off, and above nought."
+        )
+    if line.ends_on is not None and line.ends_on < line.starts_on:
+        raise AllocationLineUnclear(f"The line {line.line_reference} ends before it starts.")
+
+
+def _end_of_slot(terms: Sequence[AllocationTerm], term: AllocationTerm, on: date) -> date | None:
+    """The last day of a term that starts on `on`: its predecessor's end, or the day before
+    the next term already recorded."""
+    later = [
+        t.starts_on
+        for t in terms
+        if t.line_reference == term.line_reference and t.starts_on > on
+    ]
+    return min(later) - _DAY if later else term.ends_on
+
+
+def _cut(terms: Sequence[AllocationTerm], line_reference: str, on: date) -> list[AllocationTerm]:
+    """The terms without what a new term of the line starting on `on` replaces."""
+    kept: list[AllocationTerm] = []
+    for term in terms:
+        if term.line_reference != line_reference or (term.ends_on or FOR_EVER) < on:
+            kept.append(term)
+        elif term.starts_on < on:
+            kept.append(msgspec.structs.replace(term, ends_on=on - _DAY))
+        elif term.starts_on > on:
+            kept.append(term)
+    return kept

@@ -1,0 +1,224 @@
+"""Preparing a cycle: each budget decides its own payment; here they are gathered and questioned.
+
+Pure: the caller brings the budgets, one by one and in any order, and takes the lines and the
+exceptions that an approver must see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from datetime import date
+
+from ledger.aggregates.payment_cycle import CycleException, CycleLine
+from ledger.aggregates.personal_budget import PaymentDue, PersonalBudget
+from ledger.dates import Period
+from ledger.entitlement import PAID_TO_A_PAYEE
+from ledger.errors import Refusal
+
+EXCEPTIONS = {
+    "first_payment": "The first payment on this budget.",
+    "payee_changed": "The payee's details changed since the last payment.",
+    "amount_differs": "The amount differs from the last payment by more than the set share.",
+    "nothing_due": "Nothing is due, so nothing is paid.",
+    "negative": "Less than nothing is due; nothing is paid and the amount is carried forward.",
+    "suspended": "Payments are suspended, in full or down to a retainer.",
+    "ended": "The budget or its last payable line has ended since the last payment.",
+    "return_overdue": "A spend return is overdue.",
+    "account_shared": "Two or more budgets pay into one account.",
+    "cost_centre_missing": "A line has no cost centre.",
+    "payment_returned": "The bank returned an earlier payment and it has not been issued again.",
+    "budget-is-closed": "The budget is closed.",
+    "recipient-excluded": "A direct payment to this person is not permitted.",
+    "offer-not-accepted": "The offer has not been accepted.",
+    "agreement-not-signed": "The agreement has not been signed.",
+    "payee-not-verified": "No payee has been verified by a second person.",
+    "no-allocation-in-force": "No allocation to be paid as a direct payment is in force.",
+}
+"""Every exception an approver may see. Those with hyphens are gates: no payment is made."""
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford: no I, L, O, U to misread
+
+
+def new_payment_reference(cycle_reference: str, budget_reference: str, again: str = "") -> str:
+    """A reference of 16 characters, the same for the same cycle and budget, with a check digit.
+
+    Bacs returns only 18 characters of it, and people read it out over the telephone.
+    """
+    seed = f"{cycle_reference}\x00{budget_reference}\x00{again}".encode()
+    number = int.from_bytes(hashlib.sha256(seed).digest()[:8], "big") >> 1
+    digits = []
+    for _ in range(13):
+        number, digit = divmod(number, 32)
+        digits.append(digit)
+    check = sum(digit * (place + 2) for place, digit in enumerate(digits)) % 31
+    return "DP" + "".join(_ALPHABET[d] for d in [*digits, check])
+
+
+class Preparation:
+    """Gathers what a cycle will pay, and what its approver should look at first."""
+
+    def __init__(
+        self,
+        *,
+        cycle_reference: str,
+        period: Period,
+        pay_on: date,
+        variance_percent: int,
+        reissue: Collection[str] = (),
+    ) -> None:
+        self._cycle_reference = cycle_reference
+        self._period = period
+        self._pay_on = pay_on
+        self._variance_percent = variance_percent
+        self._reissue = frozenset(reissue)
+        self.considered: set[str] = set()
+        self._lines: list[CycleLine] = []
+        self._exceptions: list[CycleException] = []
+        self._accounts: defaultdict[str, list[str]] = defaultdict(list)
+
+    def consider(self, budget: PersonalBudget) -> None:
+        """Ask one budget what it is owed, and note what is out of the ordinary."""
+        self.considered.add(budget.reference)
+        for payment_reference in sorted(self._reissue & budget.payments.keys()):
+            self._add_reissue(budget, payment_reference)
+        due = budget.payment_due(self._period)
+        refusals = list(budget.failed_gates(self._period, self._pay_on))
+        if not refusals and due.amount_pence > 0:
+            self._add(budget, due)
+        elif self._is_live(budget) or due.owed_pence:
+            self._note_unpaid(budget, due, refusals)
+
+    def lines(self) -> list[CycleLine]:
+        """The payments, in order of budget reference."""
+        return sorted(self._lines, key=lambda line: (line.budget_reference, line.reissue_of))
+
+    def exceptions(self) -> list[CycleException]:
+        """Everything noted, in order of budget reference and code."""
+        for sharing in self._accounts.values():
+            for reference in sharing if len(sharing) > 1 else ():
+                others = ", ".join(sorted(other for other in sharing if other != reference)[:5])
+                self._note("account_shared", reference, detail=others)
+        self._accounts.clear()
+        return sorted(self._exceptions, key=lambda e: (e.budget_reference, e.code, e.detail))
+
+    def _is_live(self, budget: PersonalBudget) -> bool:
+        """Someone would expect a payment: a payable line touches the period, or it just ended."""
+        if any(
+            term.deployment in PAID_TO_A_PAYEE
+            and term.starts_on <= self._period.ends_on
+            and (term.ends_on is None or term.ends_on >= self._period.starts_on)
+            for term in budget.allocations
+        ):
+            return budget.closed is None or budget.closed.effective_on >= self._period.starts_on
+        return self._has_ended(budget)
+
+    def _has_ended(self, budget: PersonalBudget) -> bool:
+        """It was paid for the days just before this period, and nothing is payable in it."""
+        last = budget.last_payment
+        if last is None or (self._period.starts_on - last.period.ends_on).days > 1:
+            return False
+        return budget.closed is not None or not any(
+            term.deployment in PAID_TO_A_PAYEE
+            and (term.ends_on is None or term.ends_on >= self._period.ends_on)
+            for term in budget.allocations
+        )
+
+    def _add(self, budget: PersonalBudget, due: PaymentDue) -> None:
+        assert budget.payee is not None, "the gate for the payee was passed"
+        reference = new_payment_reference(self._cycle_reference, budget.reference)
+        self._lines.append(
+            CycleLine(
+                budget_reference=budget.reference,
+                budget_version=budget.version,
+                payment_reference=reference,
+                payee_reference=budget.payee.payee_reference,
+                amount_pence=due.amount_pence,
+                lines=due.lines,
+                deductions=due.deductions,
+            )
+        )
+        self._accounts[budget.payee.fingerprint].append(budget.reference)
+        for exception in self._questions(budget, due, reference):
+            self._exceptions.append(exception)
+
+    def _questions(
+        self, budget: PersonalBudget, due: PaymentDue, reference: str
+    ) -> Iterator[CycleException]:
+        """What an approver should ask about a payment that will be made."""
+        last, now = budget.last_payment, due.amount_pence
+        assert budget.payee is not None
+        if last is None:
+            yield CycleException("first_payment", budget.reference, reference, now_pence=now)
+        else:
+            if last.payee_reference != budget.payee.payee_reference:
+                yield CycleException("payee_changed", budget.reference, reference)
+            if abs(now - last.amount_pence) * 100 > self._variance_percent * last.amount_pence:
+                yield CycleException(
+                    "amount_differs",
+                    budget.reference,
+                    reference,
+                    was_pence=last.amount_pence,
+                    now_pence=now,
+                )
+        if self._has_ended(budget):
+            yield CycleException("ended", budget.reference, reference)
+        if any(not line.cost_centre for line in due.lines):
+            yield CycleException("cost_centre_missing", budget.reference, reference)
+        if budget.suspensions and any(
+            s.starts_on <= self._period.ends_on and s.ends_on >= self._period.starts_on
+            for s in budget.suspensions
+        ):
+            yield CycleException("suspended", budget.reference, reference)
+        yield from self._standing_questions(budget, reference)
+
+    def _standing_questions(
+        self, budget: PersonalBudget, reference: str
+    ) -> Iterator[CycleException]:
+        for return_reference, spend_return in budget.spend_returns.items():
+            if spend_return.overdue_on(self._pay_on):
+                yield CycleException(
+                    "return_overdue", budget.reference, reference, detail=return_reference
+                )
+        for payment_reference, payment in budget.payments.items():
+            if payment.status == "returned" and payment_reference not in self._reissue:
+                yield CycleException(
+                    "payment_returned", budget.reference, reference, detail=payment_reference
+                )
+
+    def _note_unpaid(
+        self, budget: PersonalBudget, due: PaymentDue, refusals: list[Refusal]
+    ) -> None:
+        last = budget.last_payment
+        was = last.amount_pence if last else None
+        for refusal in refusals:
+            code = "suspended" if refusal.code == "payments-are-suspended" else refusal.code
+            self._note(code, budget.reference, was_pence=was, now_pence=due.amount_pence)
+        if self._has_ended(budget):
+            self._note("ended", budget.reference, was_pence=was, now_pence=due.amount_pence)
+        if due.owed_pence < 0:
+            self._note("negative", budget.reference, was_pence=was, now_pence=due.owed_pence)
+        elif due.amount_pence == 0 and not refusals:
+            self._note("nothing_due", budget.reference, was_pence=was, now_pence=0)
+        self._exceptions.extend(self._standing_questions(budget, ""))
+
+    def _add_reissue(self, budget: PersonalBudget, payment_reference: str) -> None:
+        payment = budget.require_reissuable(payment_reference, self._pay_on)
+        assert budget.payee is not None, "the gate for the payee was passed"
+        reference = new_payment_reference(
+            self._cycle_reference, budget.reference, payment_reference
+        )
+        self._lines.append(
+            CycleLine(
+                budget_reference=budget.reference,
+                budget_version=budget.version,
+                payment_reference=reference,
+                payee_reference=budget.payee.payee_reference,
+                amount_pence=payment.amount_pence,
+                reissue_of=payment_reference,
+            )
+        )
+
+    def _note(self, code: str, budget_reference: str, **facts: object) -> None:
+        self._exceptions.append(CycleException(code, budget_reference, **facts))  # type: ignore[arg-type]

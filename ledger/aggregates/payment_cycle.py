@@ -1,0 +1,356 @@
+"""A payment cycle: prepared by one person, approved by another, issued to the bank, settled.
+
+The lines are listed in the cycle's own stream in chunks and sealed by a SHA-256 over exactly
+those lines, so that what was approved is provably what was paid.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import ClassVar, Literal, Unpack
+
+import msgspec
+
+from ledger.aggregates.event_sourced import (
+    Event,
+    EventSourced,
+    Said,
+    applies,
+    command,
+    register,
+)
+from ledger.dates import Period
+from ledger.entitlement import EntitlementLine, FundingTotal, funding_totals
+from ledger.errors import (
+    ApproverPreparedCycle,
+    CycleAlreadyDecided,
+    CycleChangedSinceSeen,
+    CycleIsEmpty,
+    CycleNotApproved,
+    CycleNotIssued,
+    CycleNotSettledYet,
+)
+
+LINES_IN_AN_EVENT = 500
+
+RejectionReason = Literal["totals_unexpected", "exceptions_unexplained", "wrong_period", "other"]
+
+
+class CycleLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One payment to be made. `budget_version` is the history the amount was worked out from.
+
+    `reissue_of` names the returned payment that this one sends again; it then has no lines."""
+
+    budget_reference: str
+    budget_version: int
+    payment_reference: str
+    payee_reference: str
+    amount_pence: int
+    lines: tuple[EntitlementLine, ...] = ()
+    deductions: tuple[tuple[str, int], ...] = ()
+    reissue_of: str = ""
+
+    @property
+    def deducted_pence(self) -> int:
+        return sum(pence for _, pence in self.deductions)
+
+
+class CycleException(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Something the approver should see before approving, about one budget."""
+
+    code: str
+    budget_reference: str
+    payment_reference: str = ""
+    detail: str = ""
+    was_pence: int | None = None
+    now_pence: int | None = None
+
+
+class CycleLinesListed(Event):
+    """Some of the lines and exceptions of the preparation under way."""
+
+    reference: str
+    lines: tuple[CycleLine, ...]
+    exceptions: tuple[CycleException, ...] = ()
+
+
+class CyclePrepared(Event):
+    """The preparation is whole: its totals, and a hash over exactly the lines listed for it.
+
+    A later preparation replaces it."""
+
+    reference: str
+    period: Period
+    pay_on: date
+    line_count: int
+    total_pence: int
+    lines_sha256: str
+    exception_count: int
+    funding: tuple[FundingTotal, ...]
+    off_cycle: bool = False
+
+
+class CycleApproved(Event):
+    """Someone other than the preparer approved exactly these lines."""
+
+    total_pence: int
+    lines_sha256: str
+
+
+class CycleRejected(Event):
+    """Someone other than the preparer turned the cycle down."""
+
+    reason_code: RejectionReason
+
+
+class CycleCancelled(Event):
+    """The cycle was withdrawn before any file was issued."""
+
+
+class CycleIssued(Event):
+    """The bank file was made. The same bytes can be fetched again."""
+
+    reference: str
+    file_name: str
+    file_format: str
+    file_sha256: str
+    record_count: int
+    total_pence: int
+    submission_serial: str
+    processing_on: date
+    funding: tuple[FundingTotal, ...]
+
+
+class CycleSettled(Event):
+    """The bank paid the file on `effective_on`."""
+
+    total_pence: int
+
+
+CycleStatus = Literal["prepared", "approved", "rejected", "cancelled", "issued", "settled"]
+
+
+class PaymentCycle(EventSourced):
+    """A run of payments for a period, paid on one day."""
+
+    STREAM: ClassVar[str] = "payment-cycle"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(reference)
+        self.status: CycleStatus | None = None
+        self.prepared: CyclePrepared | None = None
+        self.approved: CycleApproved | None = None
+        self.issued: CycleIssued | None = None
+        self.lines: list[CycleLine] = []
+        self.exceptions: list[CycleException] = []
+        self._listing: tuple[list[CycleLine], list[CycleException]] = ([], [])
+
+    def prepare(
+        self,
+        *,
+        period: Period,
+        pay_on: date,
+        lines: Iterable[CycleLine],
+        exceptions: Iterable[CycleException],
+        off_cycle: bool = False,
+        **said: Unpack[Said],
+    ) -> None:
+        """List the payments to make and seal them; preparing again replaces what was listed.
+
+        A preparation that gives the very same lines and exceptions again records nothing.
+        """
+        self._require_status("prepare", None, "prepared", "rejected")
+        listed, noted = list(lines), list(exceptions)
+        prepared = CyclePrepared(
+            reference=self.reference,
+            period=period,
+            pay_on=pay_on,
+            line_count=len(listed),
+            total_pence=sum(line.amount_pence for line in listed),
+            lines_sha256=lines_hash(listed),
+            exception_count=len(noted),
+            funding=funding_totals(
+                (owed for line in listed for owed in line.lines),
+                deducted_pence=sum(line.deducted_pence for line in listed),
+                reissued_pence=sum(line.amount_pence for line in listed if line.reissue_of),
+            ),
+            off_cycle=off_cycle,
+            **said,
+        )
+        if self.status == "prepared" and self._is_same(prepared, noted):
+            return
+        for start in range(0, max(len(listed), len(noted)), LINES_IN_AN_EVENT):
+            some = slice(start, start + LINES_IN_AN_EVENT)
+            self._record(
+                CycleLinesListed(
+                    reference=self.reference,
+                    lines=tuple(listed[some]),
+                    exceptions=tuple(noted[some]),
+                    **said,
+                )
+            )
+        self._record(prepared)
+
+    def _is_same(self, now: CyclePrepared, exceptions: Sequence[CycleException]) -> bool:
+        before = self.prepared
+        return (
+            before is not None
+            and before.recorded_by == now.recorded_by
+            and (before.period, before.pay_on, before.lines_sha256)
+            == (now.period, now.pay_on, now.lines_sha256)
+            and self.exceptions == exceptions
+        )
+
+    @command
+    def approve(self, *, total_pence: int, lines_sha256: str, **said: Unpack[Said]) -> None:
+        """Approve the lines with this total and hash: exactly what the approver looked at."""
+        if self.status == "approved" and self.approved is not None:
+            if self.approved.lines_sha256 == lines_sha256:
+                return
+            raise CycleChangedSinceSeen(f"{self.reference} was approved with other lines.")
+        prepared = self._require_decidable("approve", said["recorded_by"])
+        if (prepared.total_pence, prepared.lines_sha256) != (total_pence, lines_sha256):
+            raise CycleChangedSinceSeen(
+                f"{self.reference} now totals {prepared.total_pence} pence "
+                f"(lines {prepared.lines_sha256[:12]}); look again before approving.",
+                total_pence=prepared.total_pence,
+                lines_sha256=prepared.lines_sha256,
+            )
+        if not self.lines:
+            raise CycleIsEmpty(f"{self.reference} has no payments.")
+        self._record(CycleApproved(total_pence=total_pence, lines_sha256=lines_sha256, **said))
+
+    @command
+    def reject(self, *, reason_code: RejectionReason, **said: Unpack[Said]) -> None:
+        """Turn the cycle down; it can be prepared again."""
+        if self.status == "rejected":
+            return
+        self._require_decidable("reject", said["recorded_by"])
+        self._record(CycleRejected(reason_code=reason_code, **said))
+
+    @command
+    def cancel(self, **said: Unpack[Said]) -> None:
+        """Withdraw a cycle that has not been approved."""
+        if self.status == "cancelled":
+            return
+        self._require_status("cancel", "prepared", "rejected")
+        self._record(CycleCancelled(**said))
+
+    def issue(
+        self,
+        *,
+        file_name: str,
+        file_format: str,
+        file_sha256: str,
+        record_count: int,
+        total_pence: int,
+        submission_serial: str,
+        processing_on: date,
+        **said: Unpack[Said],
+    ) -> None:
+        """Record the bank file made from the approved lines; its total must be theirs."""
+        self.require_issuable()
+        assert self.prepared is not None, "an approved cycle was prepared"
+        if (record_count, total_pence) != (self.prepared.line_count, self.prepared.total_pence):
+            raise CycleChangedSinceSeen(
+                f"The file has {record_count} payments of {total_pence} pence in all; the "
+                f"approved cycle has {self.prepared.line_count} of {self.prepared.total_pence}."
+            )
+        self._record(
+            CycleIssued(
+                reference=self.reference,
+                file_name=file_name,
+                file_format=file_format,
+                file_sha256=file_sha256,
+                record_count=record_count,
+                total_pence=total_pence,
+                submission_serial=submission_serial,
+                processing_on=processing_on,
+                funding=self.prepared.funding,
+                **said,
+            )
+        )
+
+    def settle(self, **said: Unpack[Said]) -> None:
+        """Record that the bank paid the file; `effective_on` is not before the pay date."""
+        if self.status == "settled":
+            return
+        if self.status != "issued" or self.prepared is None:
+            raise CycleNotIssued(f"{self.reference} is {self.status or 'not prepared'}.")
+        if said["effective_on"] < self.prepared.pay_on:
+            raise CycleNotSettledYet(f"{self.reference} is paid on {self.prepared.pay_on}.")
+        self._record(CycleSettled(total_pence=self.prepared.total_pence, **said))
+
+    def require_issuable(self) -> None:
+        """A bank file may be made now: the cycle is approved and none was made before."""
+        if self.status != "approved":
+            raise CycleNotApproved(f"{self.reference} is {self.status or 'not prepared'}.")
+
+    def _require_decidable(self, step: str, decided_by: str) -> CyclePrepared:
+        self._require_status(step, "prepared")
+        assert self.prepared is not None, "a prepared cycle has its preparation"
+        if self.prepared.recorded_by == decided_by:
+            raise ApproverPreparedCycle(f"{decided_by} prepared {self.reference}.")
+        return self.prepared
+
+    def _require_status(self, step: str, *allowed: CycleStatus | None) -> None:
+        if self.status not in allowed:
+            raise CycleAlreadyDecided(f"Cannot {step} {self.reference}: it is {self.status}.")
+
+    @applies(CycleLinesListed)
+    def _cycle_lines_listed(self, event: CycleLinesListed) -> None:
+        lines, exceptions = self._listing
+        lines.extend(event.lines)
+        exceptions.extend(event.exceptions)
+
+    @applies(CyclePrepared)
+    def _cycle_prepared(self, event: CyclePrepared) -> None:
+        self.status, self.prepared = "prepared", event
+        self.lines, self.exceptions = self._listing
+        self._listing = ([], [])
+
+    @applies(CycleApproved)
+    def _cycle_approved(self, event: CycleApproved) -> None:
+        self.status, self.approved = "approved", event
+
+    @applies(CycleRejected)
+    def _cycle_rejected(self, _event: CycleRejected) -> None:
+        self.status = "rejected"
+
+    @applies(CycleCancelled)
+    def _cycle_cancelled(self, _event: CycleCancelled) -> None:
+        self.status = "cancelled"
+
+    @applies(CycleIssued)
+    def _cycle_issued(self, event: CycleIssued) -> None:
+        self.status, self.issued = "issued", event
+
+    @applies(CycleSettled)
+    def _cycle_settled(self, _event: CycleSettled) -> None:
+        self.status = "settled"
+
+
+def lines_hash(lines: Iterable[CycleLine]) -> str:
+    """SHA-256 over the canonical JSON of each line and a line feed, in order, in hex."""
+    digest = hashlib.sha256()
+    encode = msgspec.json.Encoder().encode
+    for line in lines:
+        digest.update(encode(line))
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+register(
+    PaymentCycle.STREAM,
+    {
+        "lines-listed.v1": CycleLinesListed,
+        "prepared.v1": CyclePrepared,
+        "approved.v1": CycleApproved,
+        "rejected.v1": CycleRejected,
+        "cancelled.v1": CycleCancelled,
+        "issued.v1": CycleIssued,
+        "settled.v1": CycleSettled,
+    },
+)

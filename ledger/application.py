@@ -1,0 +1,221 @@
+"""The ledger: its store, its people, and how one aggregate is loaded, changed and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, TypeVar
+from uuid import UUID
+
+from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.persistence import (
+    IntegrityError,
+    InterfaceError,
+    Mapper,
+    OperationalError,
+    PersistenceError,
+    ProgrammingError,
+)
+from sqlalchemy import inspect
+
+from ledger import store
+from ledger.aggregates.event_sourced import Event, EventSourced, Recorded, Said, stream_id
+from ledger.aggregates.payees import PayeeType
+from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.config import Settings
+from ledger.errors import (
+    BudgetNotFound,
+    ConcurrentChange,
+    CycleNotFound,
+    LedgerNotInitialised,
+    Refusal,
+    StoreUnavailable,
+    VersionConflict,
+)
+from ledger.people import Keyring, People, durable
+from ledger.projections import all_projections
+from ledger.store import Beside, PostgresRecorder, SQLiteRecorder
+
+TAggregate = TypeVar("TAggregate", bound=EventSourced)
+
+ATTEMPTS = 5
+_NOT_FOUND: dict[type[EventSourced], type[Refusal]] = {
+    PersonalBudget: BudgetNotFound,
+    PaymentCycle: CycleNotFound,
+}
+
+
+class Ledger(Application[UUID]):
+    """One council's ledger. Use it as a context manager; it holds database connections."""
+
+    name = "stored"  # the event table is `stored_events`, on both databases
+    recorder: PostgresRecorder | SQLiteRecorder
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.keyring = Keyring.from_file(settings.key_file)
+        self.engine = store.connect(settings.database_url)
+        if not inspect(self.engine).has_table("stored_events"):
+            self.engine.dispose()
+            raise LedgerNotInitialised(f"There is no ledger in {self.engine.url!r}.")
+        super().__init__(store.environment(settings.database_url))
+        self.people = People(self.engine, self.keyring)
+        self.projections = all_projections(self.engine, self.recorder)
+
+    @classmethod
+    def initialise(cls, settings: Settings) -> None:
+        """Make the key file and every table; does nothing to those that are there already.
+
+        On PostgreSQL run it as the owner of the tables, not as the application's role.
+        """
+        Keyring.from_file(settings.key_file, create=True)
+        engine = store.connect(settings.database_url)
+        durable.create_all(engine)
+        with Application[UUID](store.environment(settings.database_url)) as made:
+            made.recorder.create_table()  # type: ignore[attr-defined]
+            all_projections(engine, made.recorder).create()  # type: ignore[arg-type]
+        engine.dispose()
+
+    def construct_mapper(self) -> Mapper[UUID]:
+        return store.EventMapper()
+
+    def close(self) -> None:
+        super().close()
+        self.engine.dispose()
+
+    # --- one aggregate --------------------------------------------------------------------
+
+    def load(
+        self, kind: type[TAggregate], reference: str, known_at: datetime | None = None
+    ) -> TAggregate:
+        """Fold one aggregate from its events, all of them or those known at a moment.
+
+        Raises `BudgetNotFound` or `CycleNotFound`.
+        """
+        history = self.history(kind, reference)
+        known = (h for h in history if known_at is None or h.event.recorded_at <= known_at)
+        found = kind.project(None, known)
+        if found is None:
+            raise _NOT_FOUND[kind](f"There is no {kind.STREAM} {reference}.", reference=reference)
+        return found
+
+    def history(self, kind: type[EventSourced], reference: str) -> Iterator[Recorded]:
+        """Every event of one aggregate in order; none if there is no such aggregate."""
+        return self.events.get(stream_id(kind.STREAM, reference))  # type: ignore[return-value]
+
+    def budget(self, reference: str, known_at: datetime | None = None) -> PersonalBudget:
+        """One personal budget, as known now or at a moment."""
+        return self.load(PersonalBudget, reference, known_at)
+
+    def cycle(self, reference: str) -> PaymentCycle:
+        """One payment cycle."""
+        return self.load(PaymentCycle, reference)
+
+    def change(
+        self,
+        kind: type[TAggregate],
+        reference: str,
+        decide: Callable[[TAggregate], None],
+        *,
+        create: bool = False,
+        expected_version: int | None = None,
+        beside: Callable[[TAggregate], Sequence[Beside]] | None = None,
+    ) -> TAggregate:
+        """Load, decide, save; if someone else saved first, do it again on what is there now.
+
+        With `expected_version` nothing is repeated: `VersionConflict` if it has moved on.
+        """
+        for _ in range(ATTEMPTS):
+            try:
+                aggregate = self.load(kind, reference)
+            except (BudgetNotFound, CycleNotFound):
+                if not create:
+                    raise
+                aggregate = kind(reference)
+            if expected_version is not None and aggregate.version != expected_version:
+                raise VersionConflict(
+                    f"{reference} is at version {aggregate.version}, not {expected_version}.",
+                    version=aggregate.version,
+                )
+            decide(aggregate)
+            try:
+                self.append(aggregate.collect_events(), beside(aggregate) if beside else ())
+            except IntegrityError:
+                continue
+            return aggregate
+        raise ConcurrentChange(f"{reference} is being changed by others; try again.")
+
+    def append(self, events: Sequence[Recorded], beside: Sequence[Beside] = ()) -> None:
+        """Save events and rows in one transaction. `IntegrityError`: a stream moved on."""
+        if not events and not beside:
+            return
+        try:
+            self.recorder.insert_events(store.encoded(events), beside=beside)
+        except (OperationalError, InterfaceError) as error:
+            raise StoreUnavailable(str(error)) from error
+
+    # --- many aggregates ------------------------------------------------------------------
+
+    def budgets(self, only: Iterable[str] | None = None) -> Iterator[PersonalBudget]:
+        """Every budget (or those named), folded one at a time from one ordered read."""
+        ids = None
+        if only is not None:
+            ids = [stream_id(PersonalBudget.STREAM, reference) for reference in only]
+        rows = self.recorder.read_streams(PersonalBudget.STREAM, ids)
+        for _, stream in groupby(rows, key=itemgetter(0)):
+            budget: PersonalBudget | None = None
+            for _, topic, state in stream:
+                event = store.decode(topic, state)
+                if budget is None:
+                    budget = PersonalBudget(event.reference)  # type: ignore[attr-defined]
+                budget.apply(event)
+            assert budget is not None, "a group is never empty"
+            yield budget
+
+    # --- payees ---------------------------------------------------------------------------
+
+    def propose_payee(
+        self,
+        reference: str,
+        *,
+        payee_type: PayeeType,
+        account_name: str,
+        sort_code: str,
+        account_number: str,
+        said: Said,
+        expected_version: int | None = None,
+        also: Sequence[Beside] = (),
+    ) -> tuple[PersonalBudget, str]:
+        """Seal account details and propose them, in one transaction; returns their reference."""
+        person = self._recipient(self.budget(reference))
+        details = self.people.new_payee(person, account_name, sort_code, account_number)
+        rows = self.people.sealed_payees([details], said["recorded_at"])
+        budget = self.change(
+            PersonalBudget,
+            reference,
+            lambda b: b.propose_payee(
+                payee_reference=details.payee_reference,
+                payee_type=payee_type,
+                fingerprint=rows[0]["fingerprint"],
+                **said,
+            ),
+            expected_version=expected_version,
+            beside=lambda _: [Beside("payee_details", rows, ignore_existing=True), *also],
+        )
+        return budget, details.payee_reference
+
+    @staticmethod
+    def _recipient(budget: PersonalBudget) -> str:
+        assert budget.opened is not None, "a loaded budget has been opened"
+        return budget.opened.recipient_reference
+
+
+def said(effective_on: date, recorded_at: datetime, recorded_by: str) -> Said:
+    """What accompanies every command."""
+    return {"effective_on": effective_on, "recorded_at": recorded_at, "recorded_by": recorded_by}
+
+
+__all__ = ["Event", "Ledger", "PersistenceError", "ProgrammingError", "said"]

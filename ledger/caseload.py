@@ -1,0 +1,309 @@
+"""Reads a council's caseload file: one CSV row for each allocation line of each budget.
+
+`ledger.caseload_columns` defines the columns. A file with any fault is refused whole, with
+every fault listed. Reasons never repeat what a cell holds, because a shifted column puts
+account numbers anywhere.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from ledger.caseload_columns import BY_NAME, FIELDS, ORDER
+from ledger.errors import CaseloadRefused, Fault, InvalidValue, Refusal
+
+Layout = list[tuple[str, int, Callable[[str], Any], bool]]  # column, its place, read, required
+Values = dict[str, Any]  # column name -> what its cell holds; a cell with a fault has no entry
+
+
+# --- what a file holds ------------------------------------------------------------------------
+
+
+class CaseloadLine(msgspec.Struct, frozen=True, gc=False):
+    """One allocation line; exactly one of `weekly_pence` and `one_off_pence` is set.
+
+    `line_reference` is "need.funding_stream"; when the pair repeats with other start dates,
+    the second by start date has ".2", the third ".3". The order of rows does not matter.
+    """
+
+    line_reference: str
+    need: str
+    funding_stream: str
+    deployment: str
+    weekly_pence: int | None
+    one_off_pence: int | None
+    starts_on: date
+    ends_on: date | None
+    cost_centre: str | None
+
+
+class CaseloadBudget(msgspec.Struct, frozen=True, gc=False):
+    """One budget with its lines, in order of start date; it holds personal data.
+
+    `paid_to` is the last day that the previous system has already paid to.
+    """
+
+    budget_reference: str
+    recipient_reference: str
+    recipient_name: str
+    date_of_birth: date
+    legal_basis: str
+    support_reason: str
+    starts_on: date
+    paid_to: date | None
+    agreement_version: str
+    agreement_signed_on: date
+    contribution_weekly_pence: int
+    contribution_basis: str
+    contribution_from: date
+    payee_type: str
+    account_name: str
+    sort_code: str
+    account_number: str
+    return_frequency: str
+    lines: tuple[CaseloadLine, ...]
+
+    def __repr__(self) -> str:
+        return f"CaseloadBudget(budget_reference={self.budget_reference!r}, ...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("budget_reference", self.budget_reference)]
+
+
+class Caseload(msgspec.Struct, frozen=True):
+    """A whole file: its SHA-256 (hex) and its budgets, in order of first appearance."""
+
+    sha256: str
+    budgets: tuple[CaseloadBudget, ...]
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def read_caseload(data: bytes) -> Caseload:
+    """Read a caseload file (CSV, UTF-8, header in any order), or raise `CaseloadRefused`.
+
+    The refusal's `faults` are all the faults there are, by line and then by column. The line
+    of a row is the one it starts on; where the text is not UTF-8 or the quoting is broken,
+    what can still be read is still checked.
+    """
+    reading = _Reading()
+    reading.file(data)
+    reading.across_budgets()
+    if reading.faults:
+        in_order = sorted(reading.faults, key=lambda f: (f.line, ORDER.get(f.column, -1)))
+        raise CaseloadRefused(in_order)
+    budgets = tuple(drawn.build() for drawn in reading.drafts.values())
+    return Caseload(hashlib.sha256(data).hexdigest(), budgets)
+
+
+class _Draft:
+    """One budget while its rows are read: what each column says, and on which line first."""
+
+    __slots__ = ("first_line", "first_seen", "lines", "seen_lines", "values")
+
+    def __init__(self, line: int, values: Values) -> None:
+        self.first_line = line
+        self.first_seen: dict[str, int] = {}  # columns that have no value on the first line
+        self.values = values
+        self.lines: list[Values] = []
+        self.seen_lines: dict[tuple[Any, ...], int] = {}
+
+    def line_of(self, name: str) -> int:
+        """The first line with a value in a column."""
+        return self.first_seen.get(name, self.first_line)
+
+    def build(self) -> CaseloadBudget:
+        counts: defaultdict[str, int] = defaultdict(int)
+        lines = []
+        for line in sorted(self.lines, key=_line_order):
+            pair = f"{line['need']}.{line['funding_stream']}"
+            counts[pair] += 1
+            reference = pair if counts[pair] == 1 else f"{pair}.{counts[pair]}"
+            fields = {field: line[name] for name, field in FIELDS["line"].items()}
+            lines.append(CaseloadLine(reference, **fields))
+        fields = {field: self.values[name] for name, field in FIELDS["budget"].items()}
+        return CaseloadBudget(lines=tuple(lines), **fields)
+
+
+def _line_order(line: Values) -> tuple[date, str, str]:
+    return line["line_start_date"], line["need"], line["funding_stream"]
+
+
+class _Reading:
+    """One pass over a file: faults are collected, never raised."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.drafts: dict[str, _Draft] = {}
+
+    def fault(self, line: int, column: str, reason: str) -> None:
+        self.faults.append(Fault(line, column, reason))
+
+    def file(self, data: bytes) -> None:
+        rows = self.rows(self.decoded(data))
+        first = next(rows, None)
+        if first is None:
+            if not self.faults:
+                self.fault(1, "", "The file is empty.")
+            return
+        header_line, header = first
+        names = [cell.strip() for cell in header]
+        if BY_NAME.keys().isdisjoint(names):  # perhaps a row of data: do not repeat its cells
+            self.fault(header_line, "", "This line is not a header: it names no known column.")
+            return
+        layout = self.layout(header_line, names)
+        count = 0
+        for line, cells in rows:
+            count += 1
+            if len(cells) != len(names):
+                self.fault(line, "", f"Has {len(cells)} cells where the header has {len(names)}.")
+            elif not any(map(str.strip, cells)):
+                self.fault(line, "", "Every cell of this row is empty.")
+            else:
+                self.row(line, cells, layout)
+        if count == 0 and not any(fault.line > header_line for fault in self.faults):
+            self.fault(header_line, "", "The file has a header and no rows.")
+
+    def decoded(self, data: bytes) -> str:
+        """The text; bytes that are not UTF-8 and NULs are faults, replaced to read on."""
+        data = data.removeprefix(b"\xef\xbb\xbf")
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            for number, raw in enumerate(re.split(rb"\r\n?|\n", data), start=1):
+                try:
+                    raw.decode()
+                except UnicodeDecodeError as wrong:
+                    self.fault(
+                        number,
+                        "",
+                        f"Byte {wrong.start + 1} of this line (hexadecimal {raw[wrong.start]:02x})"
+                        " is not UTF-8; save the file as CSV UTF-8.",
+                    )
+            text = data.decode(errors="replace")
+        if "\x00" in text:
+            for number, row in enumerate(re.split(r"\r\n?|\n", text), start=1):
+                if "\x00" in row:
+                    self.fault(number, "", "This line holds a NUL byte.")
+            text = text.replace("\x00", "")
+        return text
+
+    def rows(self, text: str) -> Iterator[tuple[int, list[str]]]:
+        """Each row that is not blank, with the line of the file it starts on."""
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        while True:
+            line = reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as wrong:
+                self.fault(line, "", f"Cannot be read as CSV ({wrong}); nothing after it was read.")
+                return
+            if cells:
+                yield line, cells
+
+    def layout(self, line: int, names: list[str]) -> Layout:
+        """Where each known column is; unknown, repeated and missing ones are faults."""
+        layout: dict[str, int] = {}
+        for place, name in enumerate(names):
+            if name not in BY_NAME:
+                self.fault(line, name, "This column is not one of a caseload file's.")
+            elif name in layout:
+                self.fault(line, name, "This column is in the header more than once.")
+            else:
+                layout[name] = place
+        for name in BY_NAME.keys() - layout.keys():
+            self.fault(line, name, "This column is missing.")
+        return [
+            (name, place, BY_NAME[name].read, BY_NAME[name].required)
+            for name, place in layout.items()
+        ]
+
+    def row(self, line: int, cells: list[str], layout: Layout) -> None:
+        values: Values = {}
+        for name, place, read, required in layout:
+            cell = cells[place].strip()
+            if not cell:
+                if required:
+                    self.fault(line, name, "Must not be blank.")
+                else:
+                    values[name] = None
+                continue
+            try:
+                values[name] = read(cell)
+            except InvalidValue as wrong:
+                self.fault(line, name, str(wrong))
+            except Refusal as wrong:  # its own sentence may repeat the cell: give the rule
+                self.fault(line, name, wrong.rule)
+        self.within_row(line, values)
+        reference = values.get("budget_reference")
+        if reference is None:
+            return
+        draft = self.drafts.get(reference)
+        if draft is None:
+            draft = self.drafts[reference] = _Draft(line, values)
+        else:
+            self.agreement(line, values, draft)
+        self.add_line(line, values, draft)
+
+    def within_row(self, line: int, values: Values) -> None:
+        weekly, one_off = values.get("weekly_amount", 0), values.get("one_off_amount", 0)
+        if weekly is None and one_off is None:
+            self.fault(line, "weekly_amount", "Give either weekly_amount or one_off_amount.")
+        elif weekly and one_off:
+            self.fault(line, "one_off_amount", "Give only one of weekly_amount and one_off_amount.")
+        for earlier, later, at in (
+            ("date_of_birth", "start_date", "date_of_birth"),
+            ("start_date", "line_start_date", "line_start_date"),
+            ("line_start_date", "line_end_date", "line_end_date"),
+        ):
+            first, second = values.get(earlier), values.get(later)
+            if first and second and second < first:
+                self.fault(line, at, f"{later} is before {earlier}.")
+
+    def agreement(self, line: int, values: Values, draft: _Draft) -> None:
+        """What a budget's rows say of the budget must be the same on each."""
+        for name in FIELDS["budget"]:
+            if name not in values:
+                continue
+            if name not in draft.values:
+                draft.values[name], draft.first_seen[name] = values[name], line
+            elif draft.values[name] != values[name]:
+                first = draft.line_of(name)
+                self.fault(line, name, f"Differs from line {first} for the same budget.")
+
+    def add_line(self, line: int, values: Values, draft: _Draft) -> None:
+        key = (values.get("need"), values.get("funding_stream"), values.get("line_start_date"))
+        if None not in key:
+            first = draft.seen_lines.setdefault(key, line)
+            if first != line:
+                self.fault(
+                    line,
+                    "line_start_date",
+                    f"Repeats line {first}: same budget, need, funding_stream and start.",
+                )
+        draft.lines.append(values)
+
+    def across_budgets(self) -> None:
+        """One person has one name and one date of birth in all their budgets."""
+        known: dict[tuple[str, str], tuple[Any, int]] = {}
+        for draft in self.drafts.values():
+            person = draft.values.get("recipient_reference")
+            for name in ("recipient_name", "date_of_birth"):
+                if person is None or name not in draft.values:
+                    continue
+                line = draft.line_of(name)
+                value, first = known.setdefault((person, name), (draft.values[name], line))
+                if value != draft.values[name]:
+                    self.fault(line, name, f"Differs from line {first} for the same recipient.")

@@ -1,0 +1,223 @@
+"""Importing a council's caseload: whole or not at all, twice the same as once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from eventsourcing.persistence import IntegrityError
+
+from ledger import store
+from ledger.aggregates.event_sourced import Event, Recorded, Said, stream_id
+from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.application import ATTEMPTS, Ledger
+from ledger.caseload import Caseload, CaseloadBudget
+from ledger.entitlement import AllocationTerm
+from ledger.errors import CaseloadConflicts, ConcurrentChange
+from ledger.people import PersonDetails
+from ledger.store import Beside
+
+FREE_FUNDING = frozenset({"nhs"})
+FREE_LEGAL_BASES = frozenset({"mental_health_act_1983_s117", "care_act_2014_carer"})
+"""Where no client contribution is charged: NHS money, section 117 after-care (Mental Health
+Act 1983), and carers for care given to the adult (Care Act 2014 s.14(3))."""
+
+Progress = Callable[[int], None]
+
+
+class ImportResult(NamedTuple):
+    """What an import did, or would do on a dry run: budgets by whether they were there."""
+
+    sha256: str
+    opened: int
+    already_there: int
+
+
+def import_caseload(
+    ledger: Ledger,
+    caseload: Caseload,
+    *,
+    recorded_at: datetime,
+    recorded_by: str,
+    dry_run: bool = False,
+    progress: Progress = lambda _done: None,
+) -> ImportResult:
+    """Open every budget of a caseload file that is not here yet, in one transaction.
+
+    A budget already here must hold every fact of its rows; otherwise `CaseloadConflicts`
+    lists every disagreement and nothing is written. Payees are proposed, and must be
+    verified by someone else before anything is paid.
+    """
+    for _ in range(ATTEMPTS):
+        known = _known_facts(ledger, caseload)
+        new: list[CaseloadBudget] = []
+        events: list[Recorded] = []
+        conflicts: list[str] = []
+        for row in caseload.budgets:
+            progress(1)
+            budget = PersonalBudget(row.budget_reference)
+            _open(ledger, budget, row, recorded_at, recorded_by)
+            history = known.get(budget.id.hex)
+            if history is None:
+                new.append(row)
+                events.extend(budget.collect_events())
+                continue
+            for recorded in budget.collect_events():
+                if _facts(recorded.event) not in history:
+                    fact = type(recorded.event).__name__
+                    conflicts.append(f"{row.budget_reference}: {fact} is not as in the file")
+        rows = _people_rows(ledger, caseload, new, recorded_at, conflicts)
+        if conflicts:
+            raise CaseloadConflicts(
+                f"{len(conflicts)} fact(s) disagree with budgets already here; nothing was "
+                f"written. {'; '.join(conflicts[:5])}",
+                conflicts=conflicts,
+            )
+        result = ImportResult(caseload.sha256, len(new), len(known))
+        if dry_run or not new:
+            return result
+        try:
+            ledger.append(events, rows)
+        except IntegrityError:
+            continue
+        return result
+    raise ConcurrentChange("The caseload is being imported by someone else; try again.")
+
+
+def _facts(event: Event) -> tuple[Any, ...]:
+    """An event without who recorded it and when, to tell whether a fact is already known."""
+    fields = {f: getattr(event, f) for f in event.__struct_fields__}
+    del fields["recorded_at"], fields["recorded_by"]
+    return (type(event).__name__, *fields.values())
+
+
+def _known_facts(ledger: Ledger, caseload: Caseload) -> dict[str, set[tuple[Any, ...]]]:
+    """Every fact of the caseload's budgets that are already here, by stream id in hex."""
+    ids = [stream_id(PersonalBudget.STREAM, row.budget_reference) for row in caseload.budgets]
+    known: defaultdict[str, set[tuple[Any, ...]]] = defaultdict(set)
+    for stream, topic, state in ledger.recorder.read_streams(PersonalBudget.STREAM, ids):
+        known[stream].add(_facts(store.decode(topic, state)))
+    return known
+
+
+def _open(
+    ledger: Ledger,
+    budget: PersonalBudget,
+    row: CaseloadBudget,
+    recorded_at: datetime,
+    recorded_by: str,
+) -> None:
+    """Give a new budget the commands that bring it to where its rows say it is."""
+    said: Said = {
+        "effective_on": row.starts_on,
+        "recorded_at": recorded_at,
+        "recorded_by": recorded_by,
+    }
+    budget.open(
+        recipient_reference=row.recipient_reference,
+        legal_basis=row.legal_basis,
+        primary_support_reason=row.support_reason,
+        paid_elsewhere_to=row.paid_to,
+        **said,
+    )
+    budget.offer_direct_payment(occasion="assessment", outcome="accepted", **said)
+    budget.sign_agreement(
+        template_version=row.agreement_version,
+        return_frequency=row.return_frequency,
+        **{**said, "effective_on": row.agreement_signed_on},
+    )
+    budget.agree_allocation(lines=tuple(_allocation_terms(row)), **said)
+    budget.assess_contribution(
+        weekly_pence=row.contribution_weekly_pence,
+        basis=row.contribution_basis,
+        **{**said, "effective_on": max(row.contribution_from, row.starts_on)},
+    )
+    payee = _payee(ledger, row)
+    budget.propose_payee(
+        payee_reference=payee.payee_reference,
+        payee_type=row.payee_type,
+        fingerprint=ledger.keyring.fingerprint(row.sort_code, row.account_number),
+        **said,
+    )
+
+
+def _allocation_terms(row: CaseloadBudget) -> Iterator[AllocationTerm]:
+    for line in row.lines:
+        yield AllocationTerm(
+            line_reference=line.line_reference,
+            need=line.need,
+            funding_stream=line.funding_stream,
+            deployment=line.deployment,
+            starts_on=line.starts_on,
+            ends_on=line.ends_on,
+            weekly_pence=line.weekly_pence or 0,
+            one_off_pence=line.one_off_pence or 0,
+            cost_centre=line.cost_centre or "",
+            chargeable=line.funding_stream not in FREE_FUNDING
+            and row.legal_basis not in FREE_LEGAL_BASES,
+        )
+
+
+def _payee(ledger: Ledger, row: CaseloadBudget) -> Any:
+    return ledger.people.new_payee(
+        row.recipient_reference, row.account_name, row.sort_code, row.account_number
+    )
+
+
+def _people_rows(
+    ledger: Ledger,
+    caseload: Caseload,
+    new: Sequence[CaseloadBudget],
+    recorded_at: datetime,
+    conflicts: list[str],
+) -> list[Beside]:
+    """Rows for people and payees that are new; people already here must be the same people."""
+    people = {
+        row.recipient_reference: PersonDetails(
+            row.recipient_reference, row.recipient_name, row.date_of_birth
+        )
+        for row in caseload.budgets
+    }
+    here = ledger.people.existing(people)
+    for reference in sorted(here):
+        if ledger.people.person(reference) != people[reference]:
+            conflicts.append(f"{reference}: the name or date of birth is not as in the file")
+    wanted = {row.recipient_reference for row in new} - here
+    people_rows = ledger.people.sealed_people((people[r] for r in sorted(wanted)), recorded_at)
+    payees = {p.payee_reference: p for p in (_payee(ledger, row) for row in new)}
+    payee_rows = ledger.people.sealed_payees(payees.values(), recorded_at, people_rows)
+    return [
+        Beside("people", people_rows),
+        Beside("payee_details", payee_rows, ignore_existing=True),
+    ]
+
+
+def verify_payees(
+    ledger: Ledger,
+    *,
+    references: Sequence[str] | None,
+    said: Said,
+    progress: Progress = lambda _done: None,
+) -> int:
+    """Verify every payee proposed on these budgets (None: on all) by someone else.
+
+    The second person's sign-off of an import, after checking it against the old system. One
+    transaction; a payee the same person proposed refuses it whole. Returns how many.
+    """
+    for _ in range(ATTEMPTS):
+        events: list[Recorded] = []
+        for budget in ledger.budgets(references):
+            progress(1)
+            for payee_reference in list(budget.proposed_payees):
+                budget.verify_payee(payee_reference=payee_reference, **said)
+            events.extend(budget.collect_events())
+        try:
+            ledger.append(events)
+        except IntegrityError:
+            continue
+        return len(events)
+    raise ConcurrentChange("Budgets are being changed by others; try again.")
+
+

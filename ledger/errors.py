@@ -1,0 +1,471 @@
+"""Every refusal the ledger can give: a class, a stable code, an HTTP status and one sentence.
+
+A refusal means that nothing was recorded. `Refusal.code` never changes once released;
+programs match on it, people read `str(refusal)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+
+class Refusal(Exception):
+    """A command was refused by a named rule; nothing was recorded.
+
+    `code` is stable, `status` is the HTTP status, `retryable` says that the same command
+    may succeed if it is simply given again. `details` are facts a program may read
+    (references, pence, dates as ISO text), never personal data.
+    """
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 422
+    retryable: ClassVar[bool] = False
+    rule: ClassVar[str] = "The command was refused."
+
+    def __init__(self, sentence: str = "", **details: Any) -> None:
+        super().__init__(sentence or self.rule)
+        self.details = details
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        words = "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__)
+        cls.code = words.lstrip("-")
+        cls.rule = (cls.__doc__ or "").strip().splitlines()[0]
+
+
+# --- input that cannot be read ------------------------------------------------------------
+
+
+class InvalidMoney(Refusal):
+    """An amount of money must be pounds and whole pence, such as 310.00."""
+
+
+class InvalidDate(Refusal):
+    """A date must be a real calendar date written YYYY-MM-DD."""
+
+
+class InvalidValue(Refusal):
+    """A field holds a value that is not allowed there."""
+
+
+class InvalidPeriod(Refusal):
+    """A period must end on or after the day it starts."""
+
+
+# --- dates and bank files -----------------------------------------------------------------
+
+
+class BeyondBankHolidayData(Refusal):
+    """Whether a day is a working day is only known inside the years with bank holiday data."""
+
+
+class PayDateNotWorkingDay(Refusal):
+    """A pay date must be a day banks work: not a weekend, not an English bank holiday."""
+
+
+class ProcessingDayTooFarAhead(Refusal):
+    """A Bacs processing day must be at most 31 days after the file is made."""
+
+
+class ProcessingDayTooSoon(Refusal):
+    """A Bacs file must be made on or before its input day, one working day before processing."""
+
+
+class InvalidSubmissionSerial(Refusal):
+    """A Bacs submission serial must be 6 digits, not all noughts."""
+
+
+class InvalidServiceUserNumber(Refusal):
+    """A Bacs service user number must be 6 digits."""
+
+
+class InvalidSortCode(Refusal):
+    """A sort code must be 6 digits, without hyphens or spaces."""
+
+
+class InvalidAccountNumber(Refusal):
+    """An account number must be 8 digits."""
+
+
+class InvalidPaymentAmount(Refusal):
+    """A payment to a bank must be whole pence, from 1 penny to 11 digits of pence."""
+
+
+class InvalidBankReference(Refusal):
+    """A bank reference must be 1 to 18 of A-Z, 0-9, . & / - and space, with no space at an end."""
+
+
+class UnwritableName(Refusal):
+    """A name must hold a letter or digit that the bank's alphabet (A-Z, 0-9) can write."""
+
+
+class EmptyBankFile(Refusal):
+    """A bank file must hold at least one payment."""
+
+
+class BankFileTooLarge(Refusal):
+    """A bank file's total and number of payments must fit the fields that state them."""
+
+
+class BankFileUnreadable(Refusal):
+    """A bank file must be right in every line and total, or it is refused whole."""
+
+
+# --- a personal budget --------------------------------------------------------------------
+
+
+class BudgetNotFound(Refusal):
+    """There is no personal budget with that reference."""
+
+    status = 404
+
+
+class BudgetAlreadyOpened(Refusal):
+    """A personal budget with that reference is already open with other facts."""
+
+    status = 409
+
+
+class BudgetIsClosed(Refusal):
+    """The personal budget is closed; only what is left over can still be settled."""
+
+
+class ReferenceUsedForOtherFacts(Refusal):
+    """That reference was used before for something else; give a new one."""
+
+    status = 409
+
+
+class BeforeBudgetOpened(Refusal):
+    """Nothing can take effect before the personal budget was opened."""
+
+
+class ReasonNotLawful(Refusal):
+    """A direct payment can be refused only on a ground in law, named by its code."""
+
+
+class ReasonMissing(Refusal):
+    """This outcome needs a reason code."""
+
+
+class OfferNotAccepted(Refusal):
+    """No direct payment can be paid before the person has accepted the offer."""
+
+
+class RecipientExcluded(Refusal):
+    """A direct payment to this person is not permitted."""
+
+
+class AgreementNotSigned(Refusal):
+    """No direct payment can be paid before the agreement is signed."""
+
+
+class PayeeNotVerified(Refusal):
+    """No payment can be made until a second person has verified the payee's details."""
+
+
+class VerifierProposedPayee(Refusal):
+    """Payee details must be verified by someone other than the person who proposed them."""
+
+    status = 403
+
+
+class PayeeNotProposed(Refusal):
+    """Those payee details have not been proposed for this personal budget."""
+
+
+class NoAllocationInForce(Refusal):
+    """No allocation to be paid as a direct payment is in force."""
+
+
+class AllocationLineNotFound(Refusal):
+    """The personal budget has no allocation line with that reference in force then."""
+
+
+class AllocationLineExists(Refusal):
+    """The personal budget already has an allocation line with that reference; revise it."""
+
+    status = 409
+
+
+class AllocationLineUnclear(Refusal):
+    """An allocation line is either weekly or one-off, with an amount above nought."""
+
+
+class PartsDoNotMakeBudget(Refusal):
+    """The allocation lines must add up to the personal budget."""
+
+
+class PaymentsAreSuspended(Refusal):
+    """Payments are suspended in full."""
+
+
+class PaymentsNotSuspended(Refusal):
+    """Payments are not suspended."""
+
+
+class NothingToPay(Refusal):
+    """Nothing is owed for this period, or what is owed is less than nothing."""
+
+
+class PaymentDiffersFromEntitlement(Refusal):
+    """A payment must be exactly what the budget's terms say is still owed."""
+
+    status = 409
+
+
+class PaymentNotFound(Refusal):
+    """The personal budget has no payment with that reference."""
+
+    status = 404
+
+
+class PaymentNotReturned(Refusal):
+    """Only a payment that the bank returned can be issued again."""
+
+
+class PaymentAlreadyReturned(Refusal):
+    """The payment was returned by the bank."""
+
+
+class PaymentNotIssued(Refusal):
+    """The payment has not left in a bank file, so it cannot have been paid or returned."""
+
+
+class SpendReturnNotFound(Refusal):
+    """The personal budget has no spend return with that reference."""
+
+    status = 404
+
+
+class SpendReturnDoesNotAddUp(Refusal):
+    """Opening balance plus money in less money spent must be the closing balance."""
+
+
+class SpendReturnNotExpected(Refusal):
+    """That step does not follow from where the spend return stands."""
+
+    status = 409
+
+
+class ClawbackNotFound(Refusal):
+    """The personal budget has no clawback with that reference."""
+
+    status = 404
+
+
+class ClawbackNotExpected(Refusal):
+    """That step does not follow from where the clawback stands."""
+
+    status = 409
+
+
+class ClawbackNoticeNotEnded(Refusal):
+    """No money is taken back before the person was told and the time to answer has passed."""
+
+
+class ClawbackExceedsProposal(Refusal):
+    """A clawback cannot be more than the person was told."""
+
+
+class ClawbackExceedsOutstanding(Refusal):
+    """More than is outstanding on the clawback cannot be received, deducted or waived."""
+
+
+class SamePersonProposed(Refusal):
+    """Someone other than the person who proposed it must decide."""
+
+    status = 403
+
+
+class NothingToSwitch(Refusal):
+    """No allocation line is in force that the switch would change."""
+
+
+# --- people and caseload files ---
+
+
+class UnreadableSortCode(Refusal):
+    """A sort code must be six digits, such as 20-00-00."""
+
+
+class UnreadableAccountNumber(Refusal):
+    """An account number must be eight digits, or six or seven to be padded with noughts."""
+
+
+class UnreadableAccountName(Refusal):
+    """An account name must be 1 to 140 characters, none of them a control character."""
+
+
+class PayeeReferenceMismatch(Refusal):
+    """A payee reference must be the one made from its person and account."""
+
+
+class PersonUnknown(Refusal):
+    """The person was never recorded here, or has been erased."""
+
+    status = 404
+
+
+class PayeeUnknown(Refusal):
+    """The payee was never recorded here, or the person has been erased."""
+
+    status = 404
+
+
+class SealBroken(Refusal):
+    """Sealed data did not open: it was altered, moved, or sealed with another key."""
+
+    status = 500
+
+
+class KeyFileExposed(Refusal):
+    """The key file must not be open to anyone but its owner."""
+
+    status = 500
+
+
+class KeyFileUnusable(Refusal):
+    """The key must be 64 hexadecimal characters, or base64 of 32 bytes."""
+
+    status = 500
+
+
+class Fault(NamedTuple):
+    """One thing wrong in a file: the line (the header is 1), the column ("" for a whole line)."""
+
+    line: int
+    column: str
+    reason: str
+
+
+class CaseloadRefused(Refusal):
+    """A caseload file must have no fault, or none of it is taken."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        count = f"{len(faults)} fault{'' if len(faults) == 1 else 's'}"
+        line, column, reason = faults[0]
+        where = f"line {line}, {column}" if column else f"line {line}"
+        super().__init__(
+            f"The caseload file has {count}, so none of it was taken. First, {where}: {reason}",
+            faults=[fault._asdict() for fault in faults],
+        )
+        self.faults = tuple(faults)
+
+
+# --- a payment cycle ----------------------------------------------------------------------
+
+
+class CycleNotFound(Refusal):
+    """There is no payment cycle with that reference."""
+
+    status = 404
+
+
+class CycleAlreadyDecided(Refusal):
+    """The cycle has already been decided, so that step no longer applies."""
+
+    status = 409
+
+
+class CycleNotApproved(Refusal):
+    """A bank file can be issued only for a cycle that a second person has approved."""
+
+    status = 409
+
+
+class CycleNotIssued(Refusal):
+    """Only a cycle whose bank file was issued can be settled."""
+
+    status = 409
+
+
+class CycleIsEmpty(Refusal):
+    """A cycle without a single payment cannot be approved."""
+
+
+class ApproverPreparedCycle(Refusal):
+    """A cycle must be approved or rejected by someone other than the person who prepared it."""
+
+    status = 403
+
+
+class CycleChangedSinceSeen(Refusal):
+    """The cycle is not the one the approver looked at; look again."""
+
+    status = 409
+
+
+class CycleOutOfDate(Refusal):
+    """A budget changed since the cycle was prepared, so the approval is void; prepare again."""
+
+    status = 409
+
+
+class PayDatePassed(Refusal):
+    """The pay date leaves no time for the bank to process the file."""
+
+
+class CycleNotSettledYet(Refusal):
+    """A cycle is settled on or after its pay date."""
+
+
+# --- the store ----------------------------------------------------------------------------
+
+
+class ConcurrentChange(Refusal):
+    """Someone else changed it at the same moment; give the command again."""
+
+    status = 409
+    retryable = True
+
+
+class VersionConflict(Refusal):
+    """It has changed since the version you named; look again before changing it."""
+
+    status = 412
+
+
+class IdempotencyKeyReused(Refusal):
+    """That idempotency key was used before for another request."""
+
+    status = 409
+
+
+class UnknownEvent(Refusal):
+    """The store holds an event of a kind this version of the ledger does not know."""
+
+    status = 500
+
+
+class LedgerNotInitialised(Refusal):
+    """There is no ledger in this database yet; run `pbledger init` first."""
+
+    status = 503
+
+
+class StoreUnavailable(Refusal):
+    """The database did not answer; whether the change was recorded is in doubt: ask again with
+    the same idempotency key, or look before repeating it."""
+
+    status = 503
+    retryable = True
+
+
+class ProjectionStopped(Refusal):
+    """A read table stopped at an event it cannot apply; the ledger itself is not harmed."""
+
+    status = 503
+
+
+class CaseloadConflicts(Refusal):
+    """A caseload file must agree with the budgets that are already here."""
+
+    status = 409
+
+
+class ReadTablesOutOfDate(Refusal):
+    """The read tables were made by another version of the ledger; run `pbledger rebuild`."""
+
+    status = 503

@@ -1,0 +1,388 @@
+"""A payment cycle from preparation to settlement: the use cases that touch many budgets.
+
+Each step is one transaction, or repeats without effect: killed anywhere and run again, it
+loses nothing and pays nothing twice (tests/test_kill.py does so at every named step).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+from eventsourcing.persistence import IntegrityError
+from sqlalchemy import func, select
+
+from ledger.aggregates.cycle_preparation import Preparation
+from ledger.aggregates.event_sourced import Recorded, Said, stream_id
+from ledger.aggregates.payment_cycle import CycleLine, PaymentCycle
+from ledger.aggregates.personal_budget import PaymentDue, PersonalBudget, payment_events
+from ledger.application import ATTEMPTS, Ledger
+from ledger.bank.bacs import write_bacs
+from ledger.bank.files import write_whole
+from ledger.bank.records import Credit, OriginatingAccount
+from ledger.dates import Period, WorkingDays, england, parse_date
+from ledger.errors import (
+    BudgetNotFound,
+    ConcurrentChange,
+    CycleNotIssued,
+    CycleOutOfDate,
+    PayDateNotWorkingDay,
+    PayeeUnknown,
+    PaymentNotFound,
+    Refusal,
+)
+from ledger.keyring import place
+from ledger.people import bank_files
+from ledger.store import Beside
+
+Progress = Callable[[int], None]
+"""Told how many more budgets or payments are done."""
+
+SETTLED_AT_A_TIME = 5_000
+
+
+def no_progress(_done: int) -> None:
+    """For callers that show nothing."""
+
+
+def working_days(ledger: Ledger) -> WorkingDays:
+    """England's working days, with the bank holidays the council has added."""
+    added = [day for day in ledger.settings.added_bank_holidays.split(",") if day.strip()]
+    return england(added=[parse_date(day.strip(), "added_bank_holidays") for day in added])
+
+
+def prepare_cycle(
+    ledger: Ledger,
+    reference: str,
+    *,
+    period: Period,
+    pay_on: date,
+    said: Said,
+    only: Collection[str] | None = None,
+    reissue: Collection[str] = (),
+    progress: Progress = no_progress,
+) -> PaymentCycle:
+    """Work out every budget's payment for a period and list what an approver should see.
+
+    `only` names the budgets of an off-cycle run; `reissue` names returned payments to send
+    again. Preparing again replaces what was listed before and voids what an approver saw.
+    """
+    if not working_days(ledger).is_working_day(pay_on):
+        raise PayDateNotWorkingDay(f"{pay_on} is not a working day in England.")
+    preparation = Preparation(
+        cycle_reference=reference,
+        period=period,
+        pay_on=pay_on,
+        variance_percent=ledger.settings.variance_percent,
+        reissue=reissue,
+    )
+    for budget in ledger.budgets(only):
+        preparation.consider(budget)
+        progress(1)
+    _require_all_found(preparation, only or (), reissue)
+    lines, exceptions = preparation.lines(), preparation.exceptions()
+    return ledger.change(
+        PaymentCycle,
+        reference,
+        lambda cycle: cycle.prepare(
+            period=period,
+            pay_on=pay_on,
+            lines=lines,
+            exceptions=exceptions,
+            off_cycle=only is not None,
+            **said,
+        ),
+        create=True,
+    )
+
+
+def _require_all_found(
+    preparation: Preparation, only: Collection[str], reissue: Collection[str]
+) -> None:
+    missing = sorted(set(only) - preparation.considered)
+    if missing:
+        raise BudgetNotFound(f"There is no personal budget {', '.join(missing)}.")
+    unknown = sorted(set(reissue) - {line.reissue_of for line in preparation.lines()})
+    if unknown:
+        raise PaymentNotFound(f"There is no returned payment {', '.join(unknown)}.")
+
+
+# --- approval -----------------------------------------------------------------------------
+
+
+def approve_cycle(
+    ledger: Ledger,
+    reference: str,
+    *,
+    total_pence: int,
+    lines_sha256: str,
+    said: Said,
+    progress: Progress = no_progress,
+    beside: Sequence[Beside] = (),
+) -> PaymentCycle:
+    """Approve a cycle and promise its payments on every budget, in one transaction.
+
+    Each line was decided by its budget at a version. Where the budget is still at that
+    version the decision stands and its events are appended there; where it moved on, the
+    budget decides again, and if it would now decide otherwise the whole approval is refused
+    with `CycleOutOfDate`. The primary key on (stream, version) guards every one of them.
+    """
+    moved_on: set[str] = set()
+    for _ in range(ATTEMPTS):
+        cycle = ledger.cycle(reference)
+        cycle.approve(total_pence=total_pence, lines_sha256=lines_sha256, **said)
+        decided = cycle.collect_events()
+        if not decided:
+            return cycle  # approved before
+        again = moved_on | {line.budget_reference for line in cycle.lines if line.reissue_of}
+        budgets = {b.reference: b for b in ledger.budgets(sorted(again))} if again else {}
+        try:
+            ledger.append([*decided, *_promised(cycle, budgets, said, progress)], beside)
+        except IntegrityError:
+            moved_on = _moved_on(ledger, cycle)
+            continue
+        return cycle
+    raise ConcurrentChange(f"Budgets in {reference} are being changed; try again.")
+
+
+def _promised(
+    cycle: PaymentCycle, again: dict[str, PersonalBudget], said: Said, progress: Progress
+) -> Iterator[Recorded]:
+    """The events that promise every payment; `again` are the budgets that must decide anew."""
+    assert cycle.prepared is not None, "an approved cycle was prepared"
+    paid: Said = {**said, "effective_on": cycle.prepared.pay_on}
+    differing: list[str] = []
+    for line in cycle.lines:
+        progress(1)
+        budget = again.get(line.budget_reference)
+        if budget is None:
+            yield from _decided_before(cycle, line, cycle.prepared.period, paid)
+            continue
+        try:
+            _decide_again(cycle, budget, line, cycle.prepared.period, paid)
+        except Refusal as refusal:
+            differing.append(f"{line.budget_reference}: {refusal}")
+        yield from budget.collect_events()
+    if differing:
+        raise CycleOutOfDate(
+            f"{len(differing)} payment(s) changed since {cycle.reference} was prepared; "
+            f"prepare it again. {'; '.join(differing[:5])}",
+            budgets=differing,
+        )
+
+
+def _decided_before(
+    cycle: PaymentCycle, line: CycleLine, period: Period, said: Said
+) -> Iterator[Recorded]:
+    """A line's events, placed after the version its budget decided them at."""
+    owed = sum(owed.amount_pence for owed in line.lines)
+    events = payment_events(
+        payment_reference=line.payment_reference,
+        cycle_reference=cycle.reference,
+        payee_reference=line.payee_reference,
+        period=period,
+        payment=PaymentDue(line.lines, line.deductions, owed),
+        said=said,
+    )
+    stream = stream_id(PersonalBudget.STREAM, line.budget_reference)
+    for version, event in enumerate(events, line.budget_version + 1):
+        yield Recorded(stream, version, event)
+
+
+def _decide_again(
+    cycle: PaymentCycle, budget: PersonalBudget, line: CycleLine, period: Period, said: Said
+) -> None:
+    """Let the budget decide on what it is now; the payee must still be the one approved."""
+    if budget.payee is None or budget.payee.payee_reference != line.payee_reference:
+        raise PayeeUnknown(f"the payee of {budget.reference} changed")
+    if line.reissue_of:
+        budget.reissue_payment(
+            payment_reference=line.payment_reference,
+            reissue_of=line.reissue_of,
+            cycle_reference=cycle.reference,
+            **said,
+        )
+    else:
+        budget.schedule_payment(
+            payment_reference=line.payment_reference,
+            cycle_reference=cycle.reference,
+            period=period,
+            lines=line.lines,
+            amount_pence=line.amount_pence,
+            **said,
+        )
+
+
+def _moved_on(ledger: Ledger, cycle: PaymentCycle) -> set[str]:
+    """The budgets of a cycle that are no longer at the version they decided at."""
+    now = ledger.recorder.versions(PersonalBudget.STREAM)
+    return {
+        line.budget_reference
+        for line in cycle.lines
+        if now.get(stream_id(PersonalBudget.STREAM, line.budget_reference).hex)
+        != line.budget_version
+    }
+
+
+# --- the bank file ------------------------------------------------------------------------
+
+
+def issue_cycle(
+    ledger: Ledger, reference: str, *, created_on: date, said: Said, folder: Path | None = None
+) -> Path:
+    """Make the Bacs file of an approved cycle, record it, and write it; returns its path.
+
+    The file's bytes are stored sealed in the transaction that records its hash, and only then
+    written out, so a file in the folder is always one the ledger knows. Asked again, the same
+    bytes are written again and nothing is recorded.
+    """
+    folder = folder or ledger.settings.files_folder
+    cycle = ledger.cycle(reference)
+    if cycle.issued is None:
+        cycle = _issue(ledger, cycle, created_on, said)
+    assert cycle.issued is not None, "issued above or before"
+    path = folder / cycle.issued.file_name
+    write_whole(path, bank_file(ledger, reference))
+    return path
+
+
+def _issue(ledger: Ledger, cycle: PaymentCycle, created_on: date, said: Said) -> PaymentCycle:
+    for _ in range(ATTEMPTS):
+        originator = _originator(ledger)
+        cycle.require_issuable()
+        assert cycle.prepared is not None
+        serial = _next_serial(ledger, originator.service_user_number)
+        days = working_days(ledger)
+        content = write_bacs(
+            originator,
+            _credits(ledger, cycle.lines),
+            submission_serial=serial,
+            created_on=created_on,
+            pay_on=cycle.prepared.pay_on,
+            working_days=days,
+        )
+        sha256 = hashlib.sha256(content).hexdigest()
+        file_name = f"{cycle.reference}-{serial}.bacs"
+        cycle.issue(
+            file_name=file_name,
+            file_format="bacs-standard-18",
+            file_sha256=sha256,
+            record_count=len(cycle.lines),
+            total_pence=sum(line.amount_pence for line in cycle.lines),
+            submission_serial=serial,
+            processing_on=days.previous(cycle.prepared.pay_on),
+            **said,
+        )
+        row = {
+            "service_user_number": originator.service_user_number,
+            "submission_serial": serial,
+            "cycle_reference": cycle.reference,
+            "file_name": file_name,
+            "format": "bacs-standard-18",
+            "sha256": sha256,
+            "sealed": ledger.keyring.seal(
+                ledger.keyring.file_key, content, place("bank_files.sealed", cycle.reference)
+            ),
+        }
+        try:
+            ledger.append(cycle.collect_events(), [Beside("bank_files", [row])])
+        except IntegrityError:  # another file took the serial, or someone issued this cycle
+            cycle = ledger.cycle(cycle.reference)
+            if cycle.issued is None:
+                continue
+        return cycle
+    raise ConcurrentChange(f"{cycle.reference} is being issued by others; try again.")
+
+
+def _originator(ledger: Ledger) -> OriginatingAccount:
+    settings = ledger.settings
+    return OriginatingAccount(
+        settings.bacs_service_user_number,
+        settings.bacs_sort_code,
+        settings.bacs_account_number,
+        settings.bacs_account_name,
+    )
+
+
+def _credits(ledger: Ledger, lines: Sequence[CycleLine]) -> list[Credit]:
+    payees = ledger.people.payees([line.payee_reference for line in lines])
+    credits = []
+    for line in lines:
+        payee = payees.get(line.payee_reference)
+        if payee is None:
+            raise PayeeUnknown(f"The payee of {line.budget_reference} can no longer be read.")
+        credits.append(
+            Credit(
+                sort_code=payee.sort_code,
+                account_number=payee.account_number,
+                amount_pence=line.amount_pence,
+                reference=line.payment_reference,
+                payee_name=payee.account_name,
+            )
+        )
+    return credits
+
+
+def _next_serial(ledger: Ledger, service_user_number: str) -> str:
+    column = bank_files.c.submission_serial
+    query = select(func.max(column)).where(
+        bank_files.c.service_user_number == service_user_number
+    )
+    with ledger.engine.connect() as connection:
+        last = connection.execute(query).scalar()
+    return f"{int(last or 0) + 1:06d}"
+
+
+def bank_file(ledger: Ledger, reference: str) -> bytes:
+    """The very bytes of the file issued for a cycle. Raises `CycleNotIssued`."""
+    query = select(bank_files).where(bank_files.c.cycle_reference == reference)
+    with ledger.engine.connect() as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise CycleNotIssued(f"No bank file has been issued for {reference}.")
+    content = ledger.keyring.open(
+        ledger.keyring.file_key, row.sealed, place("bank_files.sealed", reference)
+    )
+    assert hashlib.sha256(content).hexdigest() == row.sha256, "sealed bytes cannot change"
+    return content
+
+
+# --- settlement ---------------------------------------------------------------------------
+
+
+def settle_cycle(
+    ledger: Ledger, reference: str, *, said: Said, progress: Progress = no_progress
+) -> PaymentCycle:
+    """Confirm every payment of an issued cycle that has not come back, then the cycle.
+
+    In batches, each one transaction; run again after a failure it goes on where it stopped.
+    """
+    cycle = ledger.cycle(reference)
+    cycle.settle(**said)  # refuses here, before any payment is confirmed
+    if not (settled := cycle.collect_events()):
+        return cycle
+    references = list(dict.fromkeys(line.budget_reference for line in cycle.lines))
+    for start in range(0, len(references), SETTLED_AT_A_TIME):
+        some = references[start : start + SETTLED_AT_A_TIME]
+        _confirm(ledger, reference, some, said)
+        progress(len(some))
+    ledger.append(settled)
+    return cycle
+
+
+def _confirm(ledger: Ledger, cycle_reference: str, references: Sequence[str], said: Said) -> None:
+    for _ in range(ATTEMPTS):
+        events: list[Recorded] = []
+        for budget in ledger.budgets(references):
+            for payment_reference, payment in budget.payments.items():
+                if payment.cycle_reference == cycle_reference:
+                    budget.confirm_payment(payment_reference=payment_reference, **said)
+            events.extend(budget.collect_events())
+        try:
+            ledger.append(events)
+        except IntegrityError:
+            continue
+        return
+    raise ConcurrentChange(f"Budgets in {cycle_reference} are being changed; try again.")

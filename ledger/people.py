@@ -1,0 +1,313 @@
+"""People and payees: the durable, erasable tables, sealed with one key per person.
+
+Events carry references only; what can be read as a person is here and nowhere else. Rows are
+built here and inserted by the recorder in the transaction of the events that mention them.
+Deleting a row of `people` deletes the only copy of that person's key: their name, date of
+birth and every account of theirs can then never be read again, and the ledger still balances.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, Table, Text, select
+
+from ledger.accounts import masked, parse_account_name, parse_account_number, parse_sort_code
+from ledger.errors import PayeeReferenceMismatch, PayeeUnknown, PersonUnknown
+from ledger.keyring import Keyring, place
+
+__all__ = [
+    "Keyring",
+    "PayeeDetails",
+    "People",
+    "PersonDetails",
+    "Private",
+    "Row",
+    "bank_files",
+    "durable",
+    "idempotency_keys",
+    "masked",
+    "parse_account_name",
+    "parse_account_number",
+    "parse_sort_code",
+    "payee_details",
+    "payee_reference",
+    "people",
+]
+
+Row = dict[str, Any]
+
+CHUNK = 5_000  # references in one IN (...); SQLite allows 32,766 and PostgreSQL 65,535
+_PAYEES = uuid.UUID("6f0a4c52-6a0e-5d0b-9b57-2f1f5c6a7e10")  # uuid5 namespace; never changes
+
+durable = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+people = Table(
+    "people",
+    durable,
+    Column("person_reference", Text, primary_key=True),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("name_sealed", LargeBinary, nullable=False),
+    Column("date_of_birth_sealed", LargeBinary, nullable=False),
+    Column("recorded_at", Text, nullable=False),
+)
+
+payee_details = Table(
+    "payee_details",
+    durable,
+    Column("payee_reference", Text, primary_key=True),
+    Column("person_reference", Text, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("fingerprint", Text, nullable=False, index=True),
+    Column("recorded_at", Text, nullable=False),
+)
+
+bank_files = Table(
+    "bank_files",
+    durable,
+    Column("service_user_number", Text, primary_key=True),
+    Column("submission_serial", Text, primary_key=True),
+    Column("cycle_reference", Text, nullable=False, unique=True),
+    Column("file_name", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    durable,
+    Column("key", Text, primary_key=True),
+    Column("request_sha256", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("recorded_at", Text, nullable=False),
+)
+
+
+# --- details, and how they are read -----------------------------------------------------------
+
+
+class Private(msgspec.Struct, frozen=True):
+    """A record about a person; its `repr` shows references only, so logs and tracebacks do too."""
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        shown = [field for field in self.__struct_fields__ if field.endswith("_reference")]
+        return [(field, getattr(self, field)) for field in shown]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({shown}, ...)"
+
+
+class PersonDetails(Private, frozen=True):
+    """Who a person is."""
+
+    person_reference: str
+    name: str
+    date_of_birth: date
+
+
+class PayeeDetails(Private, frozen=True):
+    """The account that a person's money is paid into; make it with `People.new_payee`."""
+
+    payee_reference: str
+    person_reference: str
+    account_name: str
+    sort_code: str
+    account_number: str
+
+
+def payee_reference(person_reference: str, fingerprint: str) -> str:
+    """The same person and account always have the same reference (uuid5, 32 hex characters)."""
+    return uuid.uuid5(_PAYEES, f"{person_reference}\x00{fingerprint}").hex
+
+
+# --- rows -------------------------------------------------------------------------------------
+
+
+class _SealedPayee(NamedTuple):
+    payee_reference: str
+    person_reference: str
+    sealed: bytes
+    fingerprint: str
+    wrapped_key: bytes
+
+
+class People:
+    """Builds the rows of people and payees, and reads them back. It writes nothing itself."""
+
+    def __init__(self, engine: Engine, keyring: Keyring) -> None:
+        self._engine = engine
+        self._keyring = keyring
+
+    def new_payee(
+        self, person_reference: str, account_name: str, sort_code: str, account_number: str
+    ) -> PayeeDetails:
+        """Checked and normalised details with their reference.
+
+        Raises `UnreadableAccountName`, `UnreadableSortCode` or `UnreadableAccountNumber`.
+        """
+        return self._clean(person_reference, account_name, sort_code, account_number)[0]
+
+    def sealed_people(self, details: Iterable[PersonDetails], recorded_at: datetime) -> list[Row]:
+        """Rows of `people`, each with a new key of its own; only for people not yet `existing`."""
+        moment = _moment(recorded_at)
+        rows = []
+        for person in details:
+            reference = person.person_reference
+            key, wrapped = self._keyring.new_person_key(reference)
+            born = person.date_of_birth.isoformat()
+            rows.append(
+                {
+                    "person_reference": reference,
+                    "wrapped_key": wrapped,
+                    "name_sealed": self._keyring.seal(
+                        key, person.name.encode(), place("people.name_sealed", reference)
+                    ),
+                    "date_of_birth_sealed": self._keyring.seal(
+                        key, born.encode(), place("people.date_of_birth_sealed", reference)
+                    ),
+                    "recorded_at": moment,
+                }
+            )
+        return rows
+
+    def sealed_payees(
+        self,
+        details: Iterable[PayeeDetails],
+        recorded_at: datetime,
+        new_people: Sequence[Row] = (),
+    ) -> list[Row]:
+        """Rows of `payee_details`, each sealed under its person's key.
+
+        `new_people` are rows of `sealed_people` that are not in the database yet. Raises
+        `PersonUnknown` for a person in neither, `PayeeReferenceMismatch` for a reference
+        that is not that of its account, and the account refusals.
+        """
+        details = list(details)
+        keys = self._keys({payee.person_reference for payee in details}, new_people)
+        moment = _moment(recorded_at)
+        rows = []
+        for payee in details:
+            person = payee.person_reference
+            clean, fingerprint = self._clean(
+                person, payee.account_name, payee.sort_code, payee.account_number
+            )
+            reference = clean.payee_reference
+            if payee.payee_reference != reference:
+                raise PayeeReferenceMismatch(payee_reference=payee.payee_reference)
+            account = (clean.account_name, clean.sort_code, clean.account_number)
+            bound_to = place("payee_details.sealed", reference, person, fingerprint)
+            rows.append(
+                {
+                    "payee_reference": reference,
+                    "person_reference": person,
+                    "sealed": self._keyring.seal(
+                        keys[person], msgspec.json.encode(account), bound_to
+                    ),
+                    "fingerprint": fingerprint,
+                    "recorded_at": moment,
+                }
+            )
+        return rows
+
+    def existing(self, person_references: Iterable[str]) -> set[str]:
+        """Those of the references that have a row in `people`."""
+        return {row[0] for row in self._rows([people.c.person_reference], person_references)}
+
+    def person(self, person_reference: str) -> PersonDetails:
+        """Who the person is; `PersonUnknown` if never recorded or erased."""
+        for row in self._rows(list(people.c), [person_reference]):
+            key = self._keyring.unwrap(row.wrapped_key, person_reference)
+            name, born = (
+                self._keyring.open(key, sealed, place(column, person_reference)).decode()
+                for column, sealed in (
+                    ("people.name_sealed", row.name_sealed),
+                    ("people.date_of_birth_sealed", row.date_of_birth_sealed),
+                )
+            )
+            return PersonDetails(person_reference, name, date.fromisoformat(born))
+        raise PersonUnknown(person_references=[person_reference])
+
+    def payee(self, payee_reference: str) -> PayeeDetails:
+        """The account behind a reference; `PayeeUnknown` if never recorded or erased."""
+        found = self.payees([payee_reference])
+        if not found:
+            raise PayeeUnknown(payee_reference=payee_reference)
+        return found[payee_reference]
+
+    def payees(self, references: Sequence[str]) -> dict[str, PayeeDetails]:
+        """The accounts behind many references; one never recorded or erased is absent."""
+        columns = [payee_details.c[name] for name in _SealedPayee._fields[:-1]]
+        joined = payee_details.join(
+            people, people.c.person_reference == payee_details.c.person_reference
+        )
+        query = select(*columns, people.c.wrapped_key).select_from(joined)
+        found: dict[str, PayeeDetails] = {}
+        with self._engine.connect() as connection:
+            for chunk in _chunks(references):
+                wanted = query.where(payee_details.c.payee_reference.in_(chunk))
+                rows = connection.execute(wanted).all()
+                found.update((row[0], self._opened(_SealedPayee._make(row))) for row in rows)
+        return found
+
+    def _clean(
+        self, person_reference: str, account_name: str, sort_code: str, account_number: str
+    ) -> tuple[PayeeDetails, str]:
+        name = parse_account_name(account_name)
+        sort_code = parse_sort_code(sort_code)
+        account_number = parse_account_number(account_number)
+        fingerprint = self._keyring.fingerprint(sort_code, account_number)
+        reference = payee_reference(person_reference, fingerprint)
+        details = PayeeDetails(reference, person_reference, name, sort_code, account_number)
+        return details, fingerprint
+
+    def _opened(self, row: _SealedPayee) -> PayeeDetails:
+        key = self._keyring.unwrap(row.wrapped_key, row.person_reference)
+        bound_to = place(
+            "payee_details.sealed", row.payee_reference, row.person_reference, row.fingerprint
+        )
+        account = msgspec.json.decode(
+            self._keyring.open(key, row.sealed, bound_to), type=tuple[str, str, str]
+        )
+        return PayeeDetails(row.payee_reference, row.person_reference, *account)
+
+    def _keys(self, wanted: set[str], new_people: Sequence[Row]) -> dict[str, bytes]:
+        wrapped = {row["person_reference"]: row["wrapped_key"] for row in new_people}
+        stored = [people.c.person_reference, people.c.wrapped_key]
+        wrapped.update((row[0], row[1]) for row in self._rows(stored, wanted - wrapped.keys()))
+        unknown = wanted - wrapped.keys()
+        if unknown:
+            raise PersonUnknown(person_references=sorted(unknown))
+        return {person: self._keyring.unwrap(wrapped[person], person) for person in wanted}
+
+    def _rows(self, columns: list[Column[Any]], references: Iterable[str]) -> list[Any]:
+        query = select(*columns)
+        rows: list[Any] = []
+        with self._engine.connect() as connection:
+            for chunk in _chunks(references):
+                wanted = query.where(people.c.person_reference.in_(chunk))
+                rows.extend(connection.execute(wanted).all())
+        return rows
+
+
+def _chunks(references: Iterable[str]) -> Iterator[list[str]]:
+    distinct = list(dict.fromkeys(references))
+    for start in range(0, len(distinct), CHUNK):
+        yield distinct[start : start + CHUNK]
+
+
+def _moment(recorded_at: datetime) -> str:
+    """ISO 8601 in UTC, so that text order is time order on both databases."""
+    return recorded_at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,25 @@
+"""Read tables, derived from the log and disposable: caught up, rebuilt, verified.
+
+A projection is one file and one line here.
+"""
+
+from sqlalchemy import Engine
+
+from ledger.projections.audit import Audit
+from ledger.projections.balances import Balances
+from ledger.projections.finance import FinanceTotals
+from ledger.projections.following import Log, Projections
+from ledger.projections.postings import Postings
+from ledger.projections.registers import Budgets, Cycles, Payments
+from ledger.projections.tables import Appending, Keyed
+
+APPENDING: tuple[Appending, ...] = (Postings(), Audit())
+KEYED: tuple[Keyed, ...] = (Balances(), Budgets(), Payments(), Cycles(), FinanceTotals())
+
+
+def all_projections(engine: Engine, log: Log) -> Projections:
+    """Every read table of the ledger, following one log."""
+    return Projections(engine, log, APPENDING, KEYED)
+
+
+__all__ = ["Projections", "all_projections"]

@@ -1,0 +1,274 @@
+"""The audit: one row an event, with a plain sentence that can be read aloud."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
+
+from ledger.aggregates import allocations, care_decisions, clawbacks, payees, spend_returns
+from ledger.aggregates import payment_cycle as cycle
+from ledger.aggregates import personal_budget as budget
+from ledger.aggregates.event_sourced import Event
+from ledger.dates import Period
+from ledger.entitlement import AllocationTerm
+from ledger.money import format_pounds as pounds
+from ledger.projections.tables import Entry, read_table
+
+RETURN_REASONS = {
+    "0": "the account details are not valid",
+    "2": "the account holder has died",
+    "3": "the account was transferred",
+    "5": "there is no such account",
+    "B": "the account is closed",
+    "C": "the council asked for it back",
+}
+"""What the Bacs ARUCS codes mean."""
+
+
+def day(on: date) -> str:
+    """A date as people write it: 6 April 2026."""
+    return f"{on.day} {on:%B %Y}"
+
+
+def words(code: str) -> str:
+    """A code as words."""
+    return code.replace("_", " ")
+
+
+def _days(period: Period) -> str:
+    return f"{day(period.starts_on)} to {day(period.ends_on)}"
+
+
+def _line(term: AllocationTerm) -> str:
+    amount = (
+        f"{pounds(term.weekly_pence)} a week"
+        if term.weekly_pence
+        else f"{pounds(term.one_off_pence)} once"
+    )
+    until = f" until {day(term.ends_on)}" if term.ends_on else ""
+    return (
+        f"{amount} for {words(term.need)} ({words(term.funding_stream)}, "
+        f"as a {words(term.deployment)}) from {day(term.starts_on)}{until}"
+    )
+
+
+def _offered(e: care_decisions.DirectPaymentOffered) -> str:
+    start = f"A direct payment was offered at the {e.occasion}"
+    if e.outcome == "excluded":
+        source = care_decisions.LAWFUL_EXCLUSIONS.get(e.reason_code, "")
+        return f"At the {e.occasion} a direct payment was refused: {words(e.reason_code)} ({source})."
+    return f"{start} and {e.outcome}."
+
+
+def _scheduled(e: budget.PaymentScheduled) -> str:
+    adjustments = sum(line.amount_pence for line in e.lines if line.adjustment)
+    gross = sum(
+        line.amount_pence for line in e.lines if not line.adjustment and line.kind != "contribution"
+    )
+    contribution = sum(
+        line.amount_pence for line in e.lines if not line.adjustment and line.kind == "contribution"
+    )
+    parts = [f"{pounds(gross)} of support"]
+    if contribution:
+        parts.append(f"less {pounds(-contribution)} contribution")
+    if adjustments:
+        verb = "plus" if adjustments > 0 else "less"
+        parts.append(f"{verb} {pounds(abs(adjustments))} put right for earlier days")
+    if e.deducted_pence:
+        parts.append(f"less {pounds(e.deducted_pence)} of money owed back")
+    return (
+        f"A payment of {pounds(e.amount_pence)} ({e.payment_reference}) was promised for "
+        f"{_days(e.period)}, to be paid on {day(e.effective_on)}: {', '.join(parts)}."
+    )
+
+
+def _suspended(e: allocations.PaymentsSuspended) -> str:
+    how = (
+        f"down to {pounds(e.retainer_weekly_pence)} a week"
+        if e.retainer_weekly_pence
+        else "in full"
+    )
+    return (
+        f"Payments were suspended {how} from {day(e.effective_on)} ({words(e.reason_code)}), "
+        f"to be reviewed on {day(e.review_on)}."
+    )
+
+
+def _resumed(e: allocations.PaymentsResumed) -> str:
+    arrears = ", and what was held back is owed as well" if e.arrears_due else ""
+    return f"Payments were resumed from {day(e.effective_on)}{arrears}."
+
+
+def _lines_named(references: tuple[str, ...]) -> str:
+    return ", ".join(words(reference).replace(".", " of ") for reference in references)
+
+
+def _confirmed_clawback(e: clawbacks.ClawbackConfirmed) -> str:
+    how = (
+        f"by {pounds(e.instalment_pence)} from each payment"
+        if e.recovery == "deduction"
+        else "by repayment"
+    )
+    return f"It was decided that {pounds(e.amount_pence)} is owed back ({e.clawback_reference}), {how}."
+
+
+SENTENCES: dict[type[Event], Callable[[Any], str]] = {
+    care_decisions.BudgetOpened: lambda e: (
+        f"The personal budget {e.reference} was opened from {day(e.effective_on)} under the "
+        f"{words(e.legal_basis)} for {words(e.primary_support_reason)}."
+        + (
+            f" An earlier system has paid to {day(e.paid_elsewhere_to)}."
+            if e.paid_elsewhere_to
+            else ""
+        )
+    ),
+    care_decisions.DirectPaymentOffered: _offered,
+    care_decisions.AgreementSigned: lambda e: (
+        f"The direct payment agreement, version {e.template_version}, was signed; "
+        f"spend returns: {words(e.return_frequency)}."
+    ),
+    care_decisions.BudgetClosed: lambda e: (
+        f"The personal budget was closed; its last day is {day(e.effective_on)} "
+        f"({words(e.reason_code)})."
+    ),
+    allocations.AllocationAgreed: lambda e: (
+        f"An allocation was agreed: {'; '.join(map(_line, e.lines))}. "
+        f"The budget is then {pounds(e.weekly_budget_pence)} a week."
+    ),
+    allocations.AllocationRevised: lambda e: f"An allocation was revised: {_line(e.line)}.",
+    allocations.AllocationEnded: lambda e: (
+        f"The allocation for {_lines_named((e.line_reference,))} ended after {day(e.effective_on)}."
+    ),
+    allocations.ContributionAssessed: lambda e: (
+        f"The person's contribution was assessed as {pounds(e.weekly_pence)} a week from "
+        f"{day(e.effective_on)}, "
+        + ("taken off the payment." if e.basis == "net" else "invoiced separately.")
+    ),
+    allocations.PaymentsSuspended: _suspended,
+    allocations.PaymentsResumed: _resumed,
+    allocations.SwitchedToProvidedServices: lambda e: (
+        f"From {day(e.effective_on)} the council provides services for "
+        f"{_lines_named(e.line_references)} instead of paying"
+        + (", at the person's own request." if e.at_own_request else ".")
+    ),
+    allocations.DirectPaymentResumed: lambda e: (
+        f"From {day(e.effective_on)} {_lines_named(e.line_references)} is paid as a direct "
+        "payment again."
+    ),
+    payees.PayeeProposed: lambda e: (
+        f"Account details of a {words(e.payee_type)} were put forward ({e.payee_reference[:8]})."
+    ),
+    payees.PayeeVerified: lambda e: (
+        f"The account details {e.payee_reference[:8]} were checked by a second person."
+    ),
+    budget.PaymentScheduled: _scheduled,
+    budget.PaymentConfirmed: lambda e: (
+        f"The bank paid {pounds(e.amount_pence)} ({e.payment_reference}) on {day(e.effective_on)}."
+    ),
+    budget.PaymentReturned: lambda e: (
+        f"The bank sent back {pounds(e.amount_pence)} ({e.payment_reference}) because "
+        f"{RETURN_REASONS[e.reason_code]}; it is held until it is settled."
+    ),
+    budget.PaymentReissued: lambda e: (
+        f"The returned {pounds(e.amount_pence)} ({e.reissue_of}) was issued again as "
+        f"{e.payment_reference}, to be paid on {day(e.effective_on)}."
+    ),
+    spend_returns.SpendReturnRequested: lambda e: (
+        f"A spend return ({e.return_reference}) was asked for {_days(e.period)}, "
+        f"due by {day(e.due_on)}."
+    ),
+    spend_returns.SpendReturnSubmitted: lambda e: (
+        f"The spend return {e.return_reference} was sent in: "
+        f"{pounds(e.opening_balance_pence)} at the start, {pounds(e.money_in_pence)} in, "
+        f"{pounds(e.spending_pence)} spent, {pounds(e.closing_balance_pence)} left."
+    ),
+    spend_returns.SpendReturnQueried: lambda e: (
+        f"The spend return {e.return_reference} was queried: {words(e.query_code)}."
+    ),
+    spend_returns.SpendReturnAccepted: lambda e: (
+        f"The spend return {e.return_reference} was accepted."
+    ),
+    clawbacks.ClawbackProposed: lambda e: (
+        f"It was proposed to ask for {pounds(e.amount_pence)} back ({e.clawback_reference}): "
+        f"{words(e.cause_code)}."
+    ),
+    clawbacks.ClawbackNotified: lambda e: (
+        f"The person was told about the clawback {e.clawback_reference} and may answer until "
+        f"{day(e.respond_by)}."
+    ),
+    clawbacks.ClawbackDisputed: lambda e: (
+        f"The person disagrees with the clawback {e.clawback_reference}."
+    ),
+    clawbacks.ClawbackConfirmed: _confirmed_clawback,
+    clawbacks.ClawbackReceived: lambda e: (
+        f"{pounds(e.amount_pence)} of the clawback {e.clawback_reference} was paid back "
+        f"({e.receipt_reference})."
+    ),
+    clawbacks.ClawbackDeducted: lambda e: (
+        f"{pounds(e.amount_pence)} of the clawback {e.clawback_reference} was taken from the "
+        f"payment {e.payment_reference}."
+    ),
+    clawbacks.ClawbackWaived: lambda e: (
+        f"{pounds(e.amount_pence)} of the clawback {e.clawback_reference} will not be pursued: "
+        f"{words(e.reason_code)}."
+    ),
+    cycle.CycleLinesListed: lambda e: (
+        f"{len(e.lines)} payment(s) and {len(e.exceptions)} exception(s) were listed for the "
+        f"cycle {e.reference}."
+    ),
+    cycle.CyclePrepared: lambda e: (
+        f"The cycle {e.reference} was prepared for {_days(e.period)}, to be paid on "
+        f"{day(e.pay_on)}: {e.line_count} payment(s), {pounds(e.total_pence)}, "
+        f"{e.exception_count} exception(s)."
+    ),
+    cycle.CycleApproved: lambda e: (
+        f"The cycle was approved at {pounds(e.total_pence)}, lines {e.lines_sha256[:12]}."
+    ),
+    cycle.CycleRejected: lambda e: f"The cycle was rejected: {words(e.reason_code)}.",
+    cycle.CycleCancelled: lambda _: "The cycle was cancelled.",
+    cycle.CycleIssued: lambda e: (
+        f"The bank file {e.file_name} was made: {e.record_count} payment(s), "
+        f"{pounds(e.total_pence)}, for processing on {day(e.processing_on)}."
+    ),
+    cycle.CycleSettled: lambda e: f"The bank paid the cycle: {pounds(e.total_pence)}.",
+}
+"""What each kind of event says, in plain English and without personal data."""
+
+
+def sentence(event: Event) -> str:
+    """One event in plain English. Raises `KeyError` for an event nobody has put into words."""
+    return SENTENCES[type(event)](event)
+
+
+class Audit:
+    """Who did what, when, and what it means: one row an event."""
+
+    table = read_table(
+        "audit",
+        Column("position", BigInteger, primary_key=True),
+        Column("stream", Text, nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("topic", Text, nullable=False),
+        Column("effective_on", Date, nullable=False),
+        Column("recorded_at", Text, nullable=False),
+        Column("recorded_by", Text, nullable=False),
+        Column("sentence", Text, nullable=False),
+        Index("ix_audit_stream", "stream"),
+    )
+
+    def rows(self, entry: Entry) -> Iterator[tuple[Any, ...]]:
+        """One row."""
+        event = entry.event
+        yield (
+            entry.position,
+            entry.stream,
+            entry.version,
+            entry.topic,
+            event.effective_on,
+            entry.recorded_at,
+            event.recorded_by,
+            sentence(event),
+        )

@@ -1,0 +1,88 @@
+"""Writing many rows at once: COPY on PostgreSQL, executemany on SQLite.
+
+Values are ints, text, dates and None; dates are written as ISO text, which both take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Table, select, tuple_
+
+from ledger.projections.tables import Key, Row
+
+CHUNK = 5_000
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def insert(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """Add rows, in the order of the table's columns; none of their keys may exist."""
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        names = ", ".join(column.name for column in table.columns)
+        with connection.connection.cursor() as cursor:
+            statement = f"COPY {table.name} ({names}) FROM STDIN"
+            with cursor.copy(statement) as copy:  # type: ignore[attr-defined]
+                for lines in _chunks(_copy_lines(rows), CHUNK):
+                    copy.write("".join(lines))
+        return
+    marks = ", ".join("?" * len(table.columns))
+    cursor = connection.connection.cursor()
+    cursor.executemany(
+        f"INSERT INTO {table.name} VALUES ({marks})",  # noqa: S608 - our own table's name
+        ([_plain(value) for value in row] for row in rows),
+    )
+    cursor.close()
+
+
+def _copy_lines(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    for row in rows:
+        cells = []
+        for value in row:
+            if value is None:
+                cells.append(r"\N")
+            elif type(value) is str:
+                if not value.isprintable() or "\\" in value:
+                    value = value.translate(_ESCAPES)
+                cells.append(value)
+            else:
+                cells.append(str(value))
+        yield "\t".join(cells) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or type(value) in (int, str) else str(value)
+
+
+def load(connection: Connection, table: Table, keys: Collection[Key]) -> dict[Key, Row]:
+    """The rows of those keys that exist, by key."""
+    columns = list(table.primary_key.columns)
+    found: dict[Key, Row] = {}
+    for some in _chunks(keys, CHUNK):
+        if len(columns) == 1:
+            wanted = columns[0].in_([key[0] for key in some])
+        else:
+            wanted = tuple_(*columns).in_(some)
+        for row in connection.execute(select(table).where(wanted)):
+            found[tuple(row[: len(columns)])] = list(row)
+    return found
+
+
+def remove(connection: Connection, table: Table, keys: Collection[Key]) -> None:
+    """Take out the rows of those keys, to be written again changed."""
+    columns = list(table.primary_key.columns)
+    for some in _chunks(keys, CHUNK):
+        if len(columns) == 1:
+            wanted = columns[0].in_([key[0] for key in some])
+        else:
+            wanted = tuple_(*columns).in_(some)
+        connection.execute(table.delete().where(wanted))
+
+
+def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

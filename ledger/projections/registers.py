@@ -1,0 +1,226 @@
+"""Registers: where each budget, payment and cycle stands now, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
+
+from ledger.aggregates import allocations, care_decisions, payees
+from ledger.aggregates import payment_cycle as cycle
+from ledger.aggregates import personal_budget as budget
+from ledger.aggregates.event_sourced import Event
+from ledger.projections.tables import Entry, Key, Row, read_table
+
+
+class Budgets:
+    """The register of personal budgets. `state` is the stage of life, in one word."""
+
+    table = read_table(
+        "budgets",
+        Column("stream", Text, primary_key=True),
+        Column("reference", Text, nullable=False),
+        Column("recipient_reference", Text, nullable=False),
+        Column("legal_basis", Text, nullable=False),
+        Column("primary_support_reason", Text, nullable=False),
+        Column("opened_on", Date, nullable=False),
+        Column("closed_on", Date),
+        Column("offer_outcome", Text),
+        Column("agreement_version", Text),
+        Column("payee_reference", Text),
+        Column("suspended_from", Date),
+        Column("suspension_review_on", Date),
+        Column("paid_to", Date),
+        Column("last_payment_reference", Text),
+        Column("last_payment_pence", BigInteger),
+        Column("version", Integer, nullable=False),
+        Index("ix_budgets_reference", "reference", unique=True),
+    )
+    _COLUMN = {column.name: place for place, column in enumerate(table.columns)}
+
+    def keys(self, entry: Entry) -> Iterator[Key]:
+        if entry.topic.startswith("personal-budget."):
+            yield (entry.stream,)
+
+    def apply(self, entry: Entry, rows: dict[Key, Row]) -> None:
+        if not entry.topic.startswith("personal-budget."):
+            return
+        event = entry.event
+        if isinstance(event, care_decisions.BudgetOpened):
+            rows[entry.stream,] = [
+                entry.stream,
+                event.reference,
+                event.recipient_reference,
+                event.legal_basis,
+                event.primary_support_reason,
+                event.effective_on,
+                *[None] * 6,
+                event.paid_elsewhere_to,
+                None,
+                None,
+                entry.version,
+            ]
+            return
+        row = rows[entry.stream,]
+        row[-1] = entry.version
+        changes = self._CHANGES.get(type(event))
+        if changes is not None:
+            for column, value in changes(event).items():
+                row[self._COLUMN[column]] = value
+
+    _CHANGES: dict[type[Event], Callable[[Any], dict[str, Any]]] = {
+        care_decisions.DirectPaymentOffered: lambda e: (
+            {} if e.outcome == "deferred" else {"offer_outcome": e.outcome}
+        ),
+        care_decisions.AgreementSigned: lambda e: {"agreement_version": e.template_version},
+        care_decisions.BudgetClosed: lambda e: {"closed_on": e.effective_on},
+        payees.PayeeVerified: lambda e: {"payee_reference": e.payee_reference},
+        allocations.PaymentsSuspended: lambda e: {
+            "suspended_from": e.effective_on,
+            "suspension_review_on": e.review_on,
+        },
+        allocations.PaymentsResumed: lambda _: {
+            "suspended_from": None,
+            "suspension_review_on": None,
+        },
+        budget.PaymentScheduled: lambda e: {
+            "paid_to": e.period.ends_on,
+            "last_payment_reference": e.payment_reference,
+            "last_payment_pence": e.amount_pence,
+        },
+    }
+
+
+class Payments:
+    """The register of payments due and made."""
+
+    table = read_table(
+        "payments",
+        Column("payment_reference", Text, primary_key=True),
+        Column("stream", Text, nullable=False),
+        Column("cycle_reference", Text, nullable=False),
+        Column("payee_reference", Text, nullable=False),
+        Column("starts_on", Date, nullable=False),
+        Column("ends_on", Date, nullable=False),
+        Column("pay_on", Date, nullable=False),
+        Column("amount_pence", BigInteger, nullable=False),
+        Column("deducted_pence", BigInteger, nullable=False),
+        Column("status", Text, nullable=False),
+        Column("reason_code", Text, nullable=False),
+        Column("reissue_of", Text, nullable=False),
+        Index("ix_payments_stream", "stream"),
+        Index("ix_payments_cycle", "cycle_reference"),
+    )
+    _STATUS, _REASON = 9, 10
+
+    def keys(self, entry: Entry) -> Iterator[Key]:
+        event = entry.event
+        if isinstance(
+            event, budget.PaymentScheduled | budget.PaymentConfirmed | budget.PaymentReturned
+        ):
+            yield (event.payment_reference,)
+        elif isinstance(event, budget.PaymentReissued):
+            yield (event.payment_reference,)
+            yield (event.reissue_of,)
+
+    def apply(self, entry: Entry, rows: dict[Key, Row]) -> None:
+        event = entry.event
+        if isinstance(event, budget.PaymentScheduled):
+            rows[event.payment_reference,] = [
+                event.payment_reference,
+                entry.stream,
+                event.cycle_reference,
+                event.payee_reference,
+                event.period.starts_on,
+                event.period.ends_on,
+                event.effective_on,
+                event.amount_pence,
+                event.deducted_pence,
+                "scheduled",
+                "",
+                "",
+            ]
+        elif isinstance(event, budget.PaymentConfirmed):
+            rows[event.payment_reference,][self._STATUS] = "confirmed"
+        elif isinstance(event, budget.PaymentReturned):
+            row = rows[event.payment_reference,]
+            row[self._STATUS], row[self._REASON] = "returned", event.reason_code
+        elif isinstance(event, budget.PaymentReissued):
+            returned = rows[event.reissue_of,]
+            returned[self._STATUS] = "reissued"
+            rows[event.payment_reference,] = [
+                event.payment_reference,
+                entry.stream,
+                event.cycle_reference,
+                event.payee_reference,
+                *returned[4:6],
+                event.effective_on,
+                event.amount_pence,
+                0,
+                "scheduled",
+                "",
+                event.reissue_of,
+            ]
+
+
+class Cycles:
+    """The register of payment cycles."""
+
+    table = read_table(
+        "cycles",
+        Column("stream", Text, primary_key=True),
+        Column("reference", Text, nullable=False),
+        Column("status", Text, nullable=False),
+        Column("starts_on", Date, nullable=False),
+        Column("ends_on", Date, nullable=False),
+        Column("pay_on", Date, nullable=False),
+        Column("line_count", Integer, nullable=False),
+        Column("exception_count", Integer, nullable=False),
+        Column("total_pence", BigInteger, nullable=False),
+        Column("lines_sha256", Text, nullable=False),
+        Column("prepared_by", Text, nullable=False),
+        Column("approved_by", Text),
+        Column("file_name", Text),
+        Column("file_sha256", Text),
+        Index("ix_cycles_reference", "reference", unique=True),
+    )
+    _STATUS, _APPROVED_BY = 2, 11
+    _SIMPLE = {
+        cycle.CycleRejected: "rejected",
+        cycle.CycleCancelled: "cancelled",
+        cycle.CycleSettled: "settled",
+    }
+
+    def keys(self, entry: Entry) -> Iterator[Key]:
+        if entry.topic.startswith("payment-cycle."):
+            yield (entry.stream,)
+
+    def apply(self, entry: Entry, rows: dict[Key, Row]) -> None:
+        event = entry.event
+        if isinstance(event, cycle.CyclePrepared):
+            rows[entry.stream,] = [
+                entry.stream,
+                event.reference,
+                "prepared",
+                event.period.starts_on,
+                event.period.ends_on,
+                event.pay_on,
+                event.line_count,
+                event.exception_count,
+                event.total_pence,
+                event.lines_sha256,
+                event.recorded_by,
+                None,
+                None,
+                None,
+            ]
+        elif isinstance(event, cycle.CycleApproved):
+            row = rows[entry.stream,]
+            row[self._STATUS], row[self._APPROVED_BY] = "approved", event.recorded_by
+        elif isinstance(event, cycle.CycleIssued):
+            row = rows[entry.stream,]
+            row[self._STATUS] = "issued"
+            row[-2:] = [event.file_name, event.file_sha256]
+        elif type(event) in self._SIMPLE:
+            rows[entry.stream,][self._STATUS] = self._SIMPLE[type(event)]

@@ -1,0 +1,401 @@
+"""The event store: the library's recorders with our codec, a bulk append and an append-only guard.
+
+Traps this file exists for (measured; see docs/decisions/0002-append-path.md): the library's own
+`insert_events` hangs from about 1,500 events a call; its database-function option takes no lock,
+so a reader following the log can pass over events. Every append here takes one lock for the
+whole event table, which makes notification order the commit order.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+import psycopg
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    IntegrityError,
+    Mapper,
+    OperationalError,
+    StoredEvent,
+    Subscription,
+)
+from eventsourcing.postgres import PostgresApplicationRecorder
+from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
+from psycopg.rows import tuple_row
+from psycopg.sql import SQL, Identifier, Literal
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+
+from ledger.aggregates.event_sourced import EVENT_TYPES, TOPICS, Event, Recorded
+from ledger.errors import UnknownEvent
+
+COPY_FROM = 200  # from this many events on, COPY beats one array parameter
+_encode = msgspec.json.Encoder().encode
+
+
+LogRow = tuple[int, str, int, str, bytes]
+"""(position, stream id in hex, version, topic, state): an event as the log holds it."""
+
+
+class Beside(NamedTuple):
+    """Rows of a durable table to insert in the same transaction as the events."""
+
+    table: str
+    rows: Sequence[Mapping[str, Any]]
+    ignore_existing: bool = False
+
+
+class EventMapper(Mapper[UUID]):
+    """Encodes an event's fields as JSON in one call; picks the decoder by permanent topic."""
+
+    def __init__(self) -> None:
+        """Needs no transcoder: Structs know how their fields are written."""
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        event = domain_event.event
+        return StoredEvent(
+            domain_event.originator_id,
+            domain_event.originator_version,
+            TOPICS[type(event)],
+            _encode(event),
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        return Recorded(
+            stored_event.originator_id,  # type: ignore[arg-type]
+            stored_event.originator_version,
+            decode(stored_event.topic, stored_event.state),
+        )
+
+
+def decode(topic: str, state: bytes) -> Event:
+    """One stored event. Raises `UnknownEvent` for a topic this version does not know."""
+    try:
+        return EVENT_TYPES[topic].decode(state)
+    except KeyError:
+        raise UnknownEvent(f"Unknown kind of event: {topic}.", topic=topic) from None
+
+
+def encoded(events: Iterable[Recorded]) -> list[StoredEvent]:
+    """Events as they are stored, ready for a bulk append."""
+    return [
+        StoredEvent(stream, version, TOPICS[type(event)], _encode(event))
+        for stream, version, event in events
+    ]
+
+
+class PostgresRecorder(PostgresApplicationRecorder):
+    """One lock, one round trip for a command, COPY for a cycle; rows beside in one transaction.
+
+    The lock is advisory, on the event table's own number, so the application's role needs
+    only SELECT and INSERT on the table.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = {
+            "schema": Identifier(self.datastore.schema),
+            "table": Identifier(self.events_table_name),
+            "append": Identifier(f"{self.events_table_name}_append"),
+            "guard": Identifier(f"{self.events_table_name}_guard"),
+            "type": Identifier(self.datastore.originator_id_type),
+            "name": Literal(f'"{self.datastore.schema}"."{self.events_table_name}"'),
+        }
+        self._lock = SQL("SELECT pg_advisory_xact_lock({name}::regclass::oid::bigint)").format(
+            **names
+        )
+        self._append = SQL("SELECT * FROM {schema}.{append}(%s, %s, %s, %s)").format(**names)
+        self._copy = SQL(
+            "COPY {schema}.{table} (originator_id, originator_version, topic, state) "
+            "FROM STDIN (FORMAT BINARY)"
+        ).format(**names)
+        # Drops the library's unlocked insert function: nothing may append past the lock.
+        del self.sql_create_statements[self.create_insert_function_statement_index]
+        self.sql_create_statements += [SQL(s).format(**names) for s in _POSTGRES_OBJECTS]
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        """Append all or none, with the rows of `beside`. No retry: a broken commit is in doubt.
+
+        Returns the notification ids, or None for a bulk append, where nobody asks for them.
+        """
+        beside: Sequence[Beside] = kwargs.get("beside", ())
+        with self.datastore.get_connection() as conn:
+            if not beside and len(stored_events) < COPY_FROM:
+                return self._append_few(conn, stored_events)
+            with conn.transaction():
+                if len(stored_events) < COPY_FROM:
+                    ids = self._append_few(conn, stored_events)
+                else:
+                    ids = self._append_many(conn, stored_events)
+                for table in beside:
+                    _insert_rows(conn, table)
+            return ids
+
+    def _append_few(self, conn: Any, events: Sequence[StoredEvent]) -> list[int]:
+        rows = conn.execute(
+            self._append,
+            (
+                [e.originator_id for e in events],
+                [e.originator_version for e in events],
+                [e.topic for e in events],
+                [e.state for e in events],
+            ),
+            prepare=True,
+        )
+        return [next(iter(row.values())) for row in rows]
+
+    def _append_many(self, conn: Any, events: Sequence[StoredEvent]) -> None:
+        conn.execute(self._lock)
+        with conn.cursor().copy(self._copy) as copy:
+            copy.set_types([self.datastore.originator_id_type, "int8", "text", "bytea"])
+            for e in events:
+                copy.write_row((e.originator_id, e.originator_version, e.topic, e.state))
+
+    def read_log(self, after: int, limit: int) -> list[LogRow]:
+        """Events in the order of their commits, after a position."""
+        query = SQL(
+            "SELECT notification_id, encode(uuid_send(originator_id), 'hex'), originator_version, "
+            "topic, state FROM {}.{} WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
+        ).format(Identifier(self.datastore.schema), Identifier(self.events_table_name))
+        with self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
+            return cursor.execute(query, (after, limit), prepare=True, binary=True).fetchall()
+
+    def read_streams(
+        self, stream: str, only: Sequence[UUID] | None = None
+    ) -> Iterator[tuple[str, str, bytes]]:
+        """(stream id in hex, topic, state) of one kind of stream, whole streams together."""
+        chosen = SQL("topic LIKE %s") if only is None else SQL("originator_id = ANY(%s)")
+        query = SQL(
+            "SELECT encode(uuid_send(originator_id), 'hex'), topic, state FROM {}.{} WHERE {} "
+            "ORDER BY originator_id, originator_version"
+        ).format(Identifier(self.datastore.schema), Identifier(self.events_table_name), chosen)
+        with (
+            self.datastore.get_connection() as conn,
+            conn.transaction(),
+            conn.cursor("streams", row_factory=tuple_row) as cursor,
+        ):
+            cursor.itersize = 5_000
+            cursor.execute(query, (f"{stream}.%" if only is None else list(only),), binary=True)
+            yield from cursor
+
+    def versions(self, stream: str) -> dict[str, int]:
+        """The version of every stream of a kind, by stream id in hex."""
+        query = SQL(
+            "SELECT encode(uuid_send(originator_id), 'hex'), max(originator_version) "
+            "FROM {}.{} WHERE topic LIKE %s GROUP BY originator_id"
+        ).format(Identifier(self.datastore.schema), Identifier(self.events_table_name))
+        with self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
+            return dict(cursor.execute(query, (f"{stream}.%",)).fetchall())
+
+    def subscribe(
+        self, gt: int | None = None, topics: Sequence[str] = ()
+    ) -> Subscription[ApplicationRecorder]:
+        """Not offered: appends do not NOTIFY (it serialises commits). Follow with `catch_up`."""
+        raise NotImplementedError("Follow the log with catch_up; appends do not notify.")
+
+
+_POSTGRES_OBJECTS = (
+    """CREATE OR REPLACE FUNCTION {schema}.{append}(
+        streams {type}[], versions bigint[], topics text[], states bytea[]
+    ) RETURNS SETOF bigint LANGUAGE plpgsql AS $body$
+    BEGIN
+        PERFORM pg_advisory_xact_lock({name}::regclass::oid::bigint);
+        RETURN QUERY INSERT INTO {schema}.{table}
+            (originator_id, originator_version, topic, state)
+            SELECT * FROM unnest(streams, versions, topics, states)
+            RETURNING notification_id;
+    END; $body$""",
+    """CREATE OR REPLACE FUNCTION {schema}.{guard}() RETURNS trigger LANGUAGE plpgsql AS $body$
+    BEGIN
+        RAISE EXCEPTION 'Events are only ever added: % refused.', TG_OP
+            USING ERRCODE = 'insufficient_privilege';
+    END; $body$""",
+    """CREATE OR REPLACE TRIGGER {guard} BEFORE UPDATE OR DELETE OR TRUNCATE
+        ON {schema}.{table} FOR EACH STATEMENT EXECUTE FUNCTION {schema}.{guard}()""",
+)
+
+
+def _insert_rows(conn: psycopg.Connection[Any], beside: Beside) -> None:
+    if not beside.rows:
+        return
+    columns = list(beside.rows[0])
+    statement = SQL("INSERT INTO {} ({}) VALUES ({}){}").format(
+        Identifier(beside.table),
+        SQL(", ").join(map(Identifier, columns)),
+        SQL(", ").join([SQL("%s")] * len(columns)),
+        SQL(" ON CONFLICT DO NOTHING" if beside.ignore_existing else ""),
+    )
+    with conn.cursor() as cursor:
+        cursor.executemany(statement, [[row[c] for c in columns] for row in beside.rows])
+
+
+class SQLiteRecorder(SQLiteApplicationRecorder):
+    """The same contract on the embedded default: one immediate transaction for everything."""
+
+    datastore: SQLiteDatastore
+
+    def construct_create_table_statements(self) -> list[str]:
+        return [
+            *super().construct_create_table_statements(),
+            *(
+                f"CREATE TRIGGER IF NOT EXISTS {self.events_table_name}_no_{verb.lower()} "
+                f"BEFORE {verb} ON {self.events_table_name} BEGIN "
+                f"SELECT RAISE(ABORT, 'Events are only ever added: {verb} refused.'); END"
+                for verb in ("UPDATE", "DELETE")
+            ),
+        ]
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        """Append all or none, with the rows of `beside`; returns the notification ids."""
+        beside: Sequence[Beside] = kwargs.get("beside", ())
+        with self._immediate() as cursor:
+            last = cursor.execute(self.select_max_notification_id_statement).fetchone()[0] or 0
+            cursor.executemany(
+                self.insert_events_statement,
+                (
+                    (
+                        e.originator_id.hex if isinstance(e.originator_id, UUID) else e.originator_id,
+                        e.originator_version,
+                        e.topic,
+                        e.state,
+                    )
+                    for e in stored_events
+                ),
+            )
+            for table in beside:
+                if table.rows:
+                    columns = list(table.rows[0])
+                    cursor.executemany(
+                        f"INSERT {'OR IGNORE ' if table.ignore_existing else ''}INTO {table.table} "
+                        f"({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
+                        ([row[c] for c in columns] for row in table.rows),
+                    )
+        return range(last + 1, last + 1 + len(stored_events))
+
+    def read_log(self, after: int, limit: int) -> list[LogRow]:
+        """Events in the order of their commits, after a position."""
+        return self._all(
+            f"SELECT rowid, originator_id, originator_version, topic, state "
+            f"FROM {self.events_table_name} WHERE rowid > ? ORDER BY rowid LIMIT ?",
+            (after, limit),
+        )
+
+    def read_streams(
+        self, stream: str, only: Sequence[UUID] | None = None
+    ) -> Iterator[tuple[str, str, bytes]]:
+        """(stream id in hex, topic, state) of one kind of stream, whole streams together."""
+        query = f"SELECT originator_id, topic, state FROM {self.events_table_name} WHERE {{}} "
+        query += "ORDER BY originator_id, originator_version"
+        if only is not None:
+            for start in range(0, len(only), 10_000):
+                chosen = [stream_id.hex for stream_id in only[start : start + 10_000]]
+                marks = ", ".join("?" * len(chosen))
+                yield from self._all(query.format(f"originator_id IN ({marks})"), chosen)
+            return
+        with self.datastore.get_connection(commit=False) as connection:
+            cursor = connection.cursor().sqlite_cursor
+            cursor.row_factory = None
+            yield from cursor.execute(query.format("topic GLOB ?"), (f"{stream}.*",))
+
+    def versions(self, stream: str) -> dict[str, int]:
+        """The version of every stream of a kind, by stream id in hex."""
+        return dict(
+            self._all(
+                f"SELECT originator_id, max(originator_version) FROM {self.events_table_name} "
+                "WHERE topic GLOB ? GROUP BY originator_id",
+                (f"{stream}.*",),
+            )
+        )
+
+    def _all(self, query: str, params: Sequence[Any]) -> list[Any]:
+        with self.datastore.get_connection(commit=False) as connection:
+            cursor = connection.cursor().sqlite_cursor
+            cursor.row_factory = None
+            return cursor.execute(query, params).fetchall()
+
+    @contextmanager
+    def _immediate(self) -> Iterator[sqlite3.Cursor]:
+        """A write transaction that takes the lock at once, so two writers queue, never clash."""
+        with self.datastore.get_connection(commit=True) as connection:
+            cursor = connection.cursor().sqlite_cursor
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException as error:
+                if connection._sqlite_conn.in_transaction:
+                    connection.rollback()
+                if isinstance(error, sqlite3.IntegrityError):
+                    raise IntegrityError(str(error)) from error
+                if isinstance(error, sqlite3.OperationalError):
+                    raise OperationalError(str(error)) from error
+                raise
+
+
+# --- connections --------------------------------------------------------------------------
+
+
+def environment(database_url: str) -> dict[str, str]:
+    """The library's settings for a database URL. Tables are made by `init`, never in passing."""
+    url = make_url(database_url)
+    settings = {"CREATE_TABLE": "n", "ORIGINATOR_ID_TYPE": "uuid"}
+    if url.get_backend_name() == "sqlite":
+        return settings | {
+            "PERSISTENCE_MODULE": "eventsourcing.sqlite",
+            "APPLICATION_RECORDER_TOPIC": "ledger.store:SQLiteRecorder",
+            "SQLITE_DBNAME": url.database or "ledger.db",
+            "SQLITE_LOCK_TIMEOUT": "30",
+        }
+    host = url.host or _one(url, "host") or ""
+    return settings | {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "APPLICATION_RECORDER_TOPIC": "ledger.store:PostgresRecorder",
+        "POSTGRES_DBNAME": url.database or "",
+        "POSTGRES_HOST": host,
+        "POSTGRES_PORT": str(url.port or _one(url, "port") or 5432),
+        "POSTGRES_USER": url.username or _one(url, "user") or "",
+        "POSTGRES_PASSWORD": str(url.password or ""),
+        "POSTGRES_POOL_SIZE": "1",
+        "POSTGRES_MAX_OVERFLOW": "9",
+        "POSTGRES_IDLE_IN_TRANSACTION_SESSION_TIMEOUT": "60",
+    }
+
+
+def _one(url: URL, key: str) -> str | None:
+    value = url.query.get(key)
+    return value[0] if isinstance(value, tuple) else value
+
+
+def connect(database_url: str) -> Engine:
+    """A SQLAlchemy engine on the same database, for the durable and the read tables."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": 30})
+        event.listen(engine, "connect", _sqlite_connected)
+        event.listen(engine, "begin", _sqlite_begins)
+        return engine
+    return create_engine(url.set(drivername="postgresql+psycopg"), pool_size=2, max_overflow=8)
+
+
+def writing(engine: Engine) -> Engine:
+    """The engine for transactions that will write; on SQLite they take the lock at once."""
+    return engine.execution_options(writing=True)
+
+
+def _sqlite_begins(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _sqlite_connected(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by whoever needs one
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")

@@ -1,0 +1,59 @@
+"""What every test may ask for: a fresh database of either kind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.postgres import (
+    URL_SETTING,
+    PostgresUnavailable,
+    fresh_database,
+    start_bundled_server,
+    wait_for_server,
+)
+
+# A slow moment of a shared machine is not a failure, and a failure says how to repeat it.
+settings.register_profile("house", deadline=None, print_blob=True)
+settings.load_profile("house")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start one server for the whole run, in the process that starts the workers."""
+    is_worker = hasattr(config, "workerinput")
+    if not (is_worker or config.option.collectonly or URL_SETTING in os.environ):
+        config.add_cleanup(start_bundled_server().stop)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> str:
+    """The URL of the run's PostgreSQL server; a test wants `postgres_url` instead."""
+    try:
+        return wait_for_server()
+    except PostgresUnavailable as problem:
+        pytest.fail(str(problem), pytrace=False)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A new, empty PostgreSQL database, as `postgresql://user:password@host:port/name`."""
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A new SQLite database, as `sqlite:///folder/ledger.db`; the file is not there yet."""
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A new, empty database of each kind in turn: the test runs on both."""
+    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    url: str = request.getfixturevalue(name)
+    return url
