@@ -74,9 +74,10 @@ class Ledger(Application[UUID]):
         Keyring.from_file(settings.key_file, create=True)
         engine = store.connect(settings.database_url)
         durable.create_all(engine)
-        with Application[UUID](store.environment(settings.database_url)) as made:
-            made.recorder.create_table()  # type: ignore[attr-defined]
-            all_projections(engine, made.recorder).create()  # type: ignore[arg-type]
+        with store.factory(settings.database_url, cls.name) as made:
+            recorder = made.application_recorder()
+            recorder.create_table()  # type: ignore[attr-defined]
+            all_projections(engine, recorder).create()  # type: ignore[arg-type]
         engine.dispose()
 
     def construct_mapper(self) -> Mapper[UUID]:

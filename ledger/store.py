@@ -18,6 +18,7 @@ import msgspec
 import psycopg
 from eventsourcing.persistence import (
     ApplicationRecorder,
+    InfrastructureFactory,
     IntegrityError,
     Mapper,
     OperationalError,
@@ -26,6 +27,7 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.postgres import PostgresApplicationRecorder
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
+from eventsourcing.utils import Environment
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier, Literal
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -367,6 +369,11 @@ def environment(database_url: str) -> dict[str, str]:
         "POSTGRES_MAX_OVERFLOW": "9",
         "POSTGRES_IDLE_IN_TRANSACTION_SESSION_TIMEOUT": "60",
     }
+
+
+def factory(database_url: str, name: str) -> InfrastructureFactory[Any]:
+    """The library's factory for an event store of that name, as `Application` makes its own."""
+    return InfrastructureFactory.construct(Environment(name, environment(database_url)))
 
 
 def _one(url: URL, key: str) -> str | None:
