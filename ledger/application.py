@@ -31,11 +31,12 @@ from ledger.errors import (
     ConcurrentChange,
     CycleNotFound,
     LedgerNotInitialised,
+    PersonAlreadyKnown,
     Refusal,
     StoreUnavailable,
     VersionConflict,
 )
-from ledger.people import Keyring, People, durable
+from ledger.people import Keyring, People, PersonDetails, durable
 from ledger.projections import all_projections
 from ledger.store import Beside, PostgresRecorder, SQLiteRecorder
 
@@ -176,7 +177,30 @@ class Ledger(Application[UUID]):
             assert budget is not None, "a group is never empty"
             yield budget
 
-    # --- payees ---------------------------------------------------------------------------
+    # --- people and payees ----------------------------------------------------------------
+
+    def register_person(
+        self, details: PersonDetails, recorded_at: datetime, also: Sequence[Beside] = ()
+    ) -> None:
+        """Seal a person's name and date of birth; the same person again changes nothing.
+
+        Raises `PersonAlreadyKnown` if the reference is another person's.
+        """
+        for _ in range(ATTEMPTS):
+            if self.people.existing([details.person_reference]):
+                if self.people.person(details.person_reference) != details:
+                    raise PersonAlreadyKnown(
+                        f"{details.person_reference} is already here with other details."
+                    )
+                rows = []
+            else:
+                rows = self.people.sealed_people([details], recorded_at)
+            try:
+                self.append([], [Beside("people", rows), *also])
+            except IntegrityError:
+                continue
+            return
+        raise ConcurrentChange(f"{details.person_reference} is being changed; try again.")
 
     def propose_payee(
         self,

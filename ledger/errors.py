@@ -469,3 +469,9 @@ class ReadTablesOutOfDate(Refusal):
     """The read tables were made by another version of the ledger; run `pbledger rebuild`."""
 
     status = 503
+
+
+class PersonAlreadyKnown(Refusal):
+    """That reference is already another person's."""
+
+    status = 409

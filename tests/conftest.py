@@ -35,7 +35,8 @@ def postgres_server() -> str:
     try:
         return wait_for_server()
     except PostgresUnavailable as problem:
-        pytest.fail(str(problem), pytrace=False)
+        why = str(problem)
+    pytest.fail(why, pytrace=False)
 
 
 @pytest.fixture

@@ -227,11 +227,17 @@ def _runnable(programs: Path, folder: Path, identity: dict[str, Any]) -> Path:
     try:
         subprocess.run([programs / "postgres", "--version"], check=True, cwd=folder, **identity)
     except PermissionError:
+        package, version = programs.parents[1], programs.parent
         copy = folder / "programs"
-        shutil.copytree(programs.parent, copy, ignore=shutil.ignore_patterns("include"))
+        shutil.copytree(
+            version, copy / package.name / version.name, ignore=shutil.ignore_patterns("include")
+        )
+        libraries = f"{package.name}.libs"  # the programs look for it beside their package
+        if package.with_name(libraries).is_dir():
+            shutil.copytree(package.with_name(libraries), copy / libraries)
         for part in (copy, *copy.rglob("*")):
             shutil.chown(part, "nobody")
-        return copy / "bin"
+        return copy / package.name / version.name / "bin"
     return programs
 
 
