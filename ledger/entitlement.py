@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -57,6 +58,15 @@ class AllocationTerm(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     cost_centre: str = ""
     chargeable: bool = True
 
+    @property
+    def last_day(self) -> date:
+        """The last day it is in force; a one-off is in force on its own day alone."""
+        return self.starts_on if self.one_off_pence else self.ends_on or FOR_EVER
+
+    def in_force_on(self, on: date) -> bool:
+        """Whether a day is one of its days."""
+        return self.starts_on <= on <= self.last_day
+
 
 class ContributionTerm(NamedTuple):
     """The client contribution from a day until the next term starts."""
@@ -67,7 +77,9 @@ class ContributionTerm(NamedTuple):
 
 
 class SuspensionTerm(NamedTuple):
-    """Days on which only a weekly retainer (nought: nothing) is owed."""
+    """Days on which only a retainer (nought: nothing) is owed for all the weekly lines.
+
+    It never comes to more than they would. One-offs are owed all the same."""
 
     starts_on: date
     ends_on: date
@@ -147,11 +159,13 @@ def _boundaries(terms: Terms, window: Period) -> list[date]:
     if first > last:
         return []
     days = {first, last + _DAY}
-    for term in (*terms.allocations, *terms.suspensions):
-        days.add(term.starts_on)
-        if term.ends_on is not None and term.ends_on < last:
-            days.add(term.ends_on + _DAY)
     days.update(term.starts_on for term in terms.contributions)
+    runs = [(term.starts_on, term.last_day) for term in terms.allocations]
+    runs += [(term.starts_on, term.ends_on) for term in terms.suspensions]
+    for starts_on, ends_on in runs:
+        days.add(starts_on)
+        if ends_on < last:
+            days.add(ends_on + _DAY)
     return sorted(day for day in days if first <= day <= last + _DAY)
 
 
@@ -160,9 +174,7 @@ def _weekly_rates(terms: Terms, on: date) -> dict[_Component, int]:
     payable = [
         term
         for term in terms.allocations
-        if term.weekly_pence
-        and term.deployment in PAID_TO_A_PAYEE
-        and term.starts_on <= on <= (term.ends_on or FOR_EVER)
+        if term.weekly_pence and term.deployment in PAID_TO_A_PAYEE and term.in_force_on(on)
     ]
     if not payable:
         return {}
@@ -186,9 +198,8 @@ def _weekly_rates(terms: Terms, on: date) -> dict[_Component, int]:
 
 
 def _retainer_rates(payable: Sequence[AllocationTerm], retainer: int) -> dict[_Component, int]:
-    if not retainer:
-        return {}
-    shares = apportion(retainer, [term.weekly_pence for term in payable])
+    weekly = [term.weekly_pence for term in payable]
+    shares = apportion(min(retainer, sum(weekly)), weekly)
     return {
         _Component("retainer", t.line_reference, t.funding_stream, t.cost_centre): share
         for t, share in zip(payable, shares, strict=True)
@@ -205,7 +216,7 @@ def entitlement(terms: Terms, window: Period) -> list[EntitlementLine]:
     """
     boundaries = _boundaries(terms, window)
     segments: dict[_Component, list[tuple[date, date, int]]] = {}
-    for starts_on, next_start in zip(boundaries, boundaries[1:], strict=False):
+    for starts_on, next_start in pairwise(boundaries):
         ends_on = next_start - _DAY
         for component, weekly in _weekly_rates(terms, starts_on).items():
             stack = segments.setdefault(component, [])
@@ -249,9 +260,7 @@ def _one_offs(terms: Terms, window: Period) -> Iterator[EntitlementLine]:
             )
 
 
-def _unpaid_windows(
-    paid: Iterable[Period], first: date, period: Period
-) -> Iterator[Period]:
+def _unpaid_windows(paid: Iterable[Period], first: date, period: Period) -> Iterator[Period]:
     """The runs of days from `first` to the end of `period` that no paid window covers.
 
     Days before the period (arrears) and days inside it are separate windows."""

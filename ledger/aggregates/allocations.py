@@ -123,7 +123,7 @@ class Allocations(CareDecisions):
         """The allocation terms in force on a day, in order of line reference."""
         if self.closed is not None and on > self.closed.effective_on:
             return []
-        return [t for t in self.allocations if t.starts_on <= on <= (t.ends_on or FOR_EVER)]
+        return [term for term in self.allocations if term.in_force_on(on)]
 
     def contribution_on(self, on: date) -> ContributionTerm | None:
         """The contribution in force on a day, if one has been assessed."""
@@ -155,10 +155,11 @@ class Allocations(CareDecisions):
                     f"{self.reference} already has the line {line.line_reference}."
                 )
             known.add(line.line_reference)
+        last_start = max(line.starts_on for line in lines)
         total = sum(
             term.weekly_pence
             for term in (*self.allocations, *lines)
-            if term.starts_on <= max(line.starts_on for line in lines) <= (term.ends_on or FOR_EVER)
+            if term.in_force_on(last_start)
         )
         if weekly_budget_pence is not None and total != weekly_budget_pence:
             raise PartsDoNotMakeBudget(
@@ -185,7 +186,6 @@ class Allocations(CareDecisions):
         revised = msgspec.structs.replace(
             term,
             starts_on=on,
-            ends_on=_end_of_slot(self.allocations, term, on),
             weekly_pence=weekly_pence,
             deployment=deployment or term.deployment,
             cost_centre=term.cost_centre if cost_centre is None else cost_centre,
@@ -199,8 +199,9 @@ class Allocations(CareDecisions):
     def end_allocation(self, *, line_reference: str, **said: Unpack[Said]) -> None:
         """End a line; `effective_on` is the last day it is owed."""
         self._require_in_life(said["effective_on"])
-        term = self._require_line(line_reference, said["effective_on"])
-        if term.ends_on == said["effective_on"]:
+        self._require_line(line_reference, said["effective_on"])
+        terms = [term for term in self.allocations if term.line_reference == line_reference]
+        if max(term.last_day for term in terms) == said["effective_on"]:
             return
         self._record(AllocationEnded(line_reference=line_reference, **said))
 
@@ -367,13 +368,11 @@ class Allocations(CareDecisions):
         self.closed = event
         self._terms_changed(event.effective_on + _DAY)
 
-    def _redeploy(
-        self, line_references: tuple[str, ...], on: date, deployment: Deployment
-    ) -> None:
+    def _redeploy(self, line_references: tuple[str, ...], on: date, deployment: Deployment) -> None:
         """Change the deployment of lines from a day on, their later terms included."""
         terms: list[AllocationTerm] = []
         for term in self.allocations:
-            if term.line_reference not in line_references or (term.ends_on or FOR_EVER) < on:
+            if term.line_reference not in line_references or term.last_day < on:
                 terms.append(term)
                 continue
             if term.starts_on < on:
@@ -397,25 +396,12 @@ def _require_clear(line: AllocationTerm) -> None:
         raise AllocationLineUnclear(f"The line {line.line_reference} ends before it starts.")
 
 
-def _end_of_slot(terms: Sequence[AllocationTerm], term: AllocationTerm, on: date) -> date | None:
-    """The last day of a term that starts on `on`: its predecessor's end, or the day before
-    the next term already recorded."""
-    later = [
-        t.starts_on
-        for t in terms
-        if t.line_reference == term.line_reference and t.starts_on > on
-    ]
-    return min(later) - _DAY if later else term.ends_on
-
-
 def _cut(terms: Sequence[AllocationTerm], line_reference: str, on: date) -> list[AllocationTerm]:
-    """The terms without what a new term of the line starting on `on` replaces."""
+    """The terms without the days, from `on` to the next change, of the line's term then."""
     kept: list[AllocationTerm] = []
     for term in terms:
-        if term.line_reference != line_reference or (term.ends_on or FOR_EVER) < on:
+        if term.line_reference != line_reference or not term.in_force_on(on):
             kept.append(term)
         elif term.starts_on < on:
             kept.append(msgspec.structs.replace(term, ends_on=on - _DAY))
-        elif term.starts_on > on:
-            kept.append(term)
     return kept

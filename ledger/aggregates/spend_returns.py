@@ -133,18 +133,17 @@ class SpendReturns(CareDecisions):
     @command
     def accept_spend_return(self, *, return_reference: str, **said: Unpack[Said]) -> None:
         """Accept a submitted return."""
-        if self._require_spend_return(
-            return_reference, "submitted", "queried", "accepted"
-        ).status == "accepted":
+        if (
+            self._require_spend_return(return_reference, "submitted", "queried", "accepted").status
+            == "accepted"
+        ):
             return
         self._record(SpendReturnAccepted(return_reference=return_reference, **said))
 
     def _require_spend_return(self, return_reference: str, *statuses: str) -> SpendReturn:
         known = self.spend_returns.get(return_reference)
         if known is None:
-            raise SpendReturnNotFound(
-                f"{self.reference} has no spend return {return_reference}."
-            )
+            raise SpendReturnNotFound(f"{self.reference} has no spend return {return_reference}.")
         if known.status not in statuses:
             raise SpendReturnNotExpected(f"The return {return_reference} is {known.status}.")
         return known

@@ -9,7 +9,7 @@ from ledger.projections.audit import Audit
 from ledger.projections.balances import Balances
 from ledger.projections.finance import FinanceTotals
 from ledger.projections.following import Log, Projections
-from ledger.projections.postings import Postings
+from ledger.projections.journal import Postings
 from ledger.projections.registers import Budgets, Cycles, Payments
 from ledger.projections.tables import Appending, Keyed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
@@ -28,6 +29,7 @@ RETURN_REASONS = {
 """What the Bacs ARUCS codes mean."""
 
 
+@lru_cache(maxsize=4096)
 def day(on: date) -> str:
     """A date as people write it: 6 April 2026."""
     return f"{on.day} {on:%B %Y}"
@@ -258,6 +260,9 @@ class Audit:
         Column("sentence", Text, nullable=False),
         Index("ix_audit_stream", "stream"),
     )
+
+    def concerns(self, event_type: type[Event]) -> bool:
+        return True
 
     def rows(self, entry: Entry) -> Iterator[tuple[Any, ...]]:
         """One row."""

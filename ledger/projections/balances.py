@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Engine, Text, func, select
 
-from ledger.projections.postings import Postings, postings
-from ledger.projections.tables import Entry, Key, Row, read_table
+from ledger.aggregates.event_sourced import Event
+from ledger.projections.journal import Postings
+from ledger.projections.postings import POSTED
+from ledger.projections.tables import Entry, Key, Row, moment, read_table
 
 
 class Balances:
@@ -22,12 +24,15 @@ class Balances:
         Column("balance_pence", BigInteger, nullable=False),
     )
 
+    def concerns(self, event_type: type[Event]) -> bool:
+        return event_type in POSTED
+
     def keys(self, entry: Entry) -> Iterator[Key]:
-        for posting in postings(entry.event):
+        for posting in entry.postings:
             yield entry.stream, posting.account
 
     def apply(self, entry: Entry, rows: dict[Key, Row]) -> None:
-        for posting in postings(entry.event):
+        for posting in entry.postings:
             key = (entry.stream, posting.account)
             row = rows.get(key)
             if row is None:
@@ -53,8 +58,7 @@ def balances_of(
     if on is not None:
         query = query.where(table.c.effective_on <= on)
     if known_at is not None:
-        moment = known_at.astimezone(UTC).isoformat(timespec="microseconds")
-        query = query.where(table.c.recorded_at <= moment)
+        query = query.where(table.c.recorded_at <= moment(known_at))
     with engine.connect() as connection:
         return {account: int(pence) for account, pence in connection.execute(query)}
 

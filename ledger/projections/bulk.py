@@ -22,12 +22,13 @@ def insert(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) 
     if not rows:
         return
     if connection.dialect.name == "postgresql":
-        names = ", ".join(column.name for column in table.columns)
+        columns = ", ".join(column.name for column in table.columns)
+        nullable = any(column.nullable for column in table.columns)
         with connection.connection.cursor() as cursor:
-            statement = f"COPY {table.name} ({names}) FROM STDIN"
+            statement = f"COPY {table.name} ({columns}) FROM STDIN"
             with cursor.copy(statement) as copy:  # type: ignore[attr-defined]
-                for lines in _chunks(_copy_lines(rows), CHUNK):
-                    copy.write("".join(lines))
+                for some in _chunks(rows, CHUNK):
+                    copy.write(_escaped(some) if nullable else _text(some))
         return
     marks = ", ".join("?" * len(table.columns))
     cursor = connection.connection.cursor()
@@ -38,19 +39,26 @@ def insert(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) 
     cursor.close()
 
 
-def _copy_lines(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    for row in rows:
-        cells = []
-        for value in row:
-            if value is None:
-                cells.append(r"\N")
-            elif type(value) is str:
-                if not value.isprintable() or "\\" in value:
-                    value = value.translate(_ESCAPES)
-                cells.append(value)
-            else:
-                cells.append(str(value))
-        yield "\t".join(cells) + "\n"
+def _text(rows: Sequence[Sequence[Any]]) -> str:
+    """Rows without nulls as COPY text; formatting whole lines is three times as fast as cells."""
+    width = len(rows[0])
+    line = "\t".join(["%s"] * width) + "\n"
+    text = "".join([line % tuple(row) for row in rows])
+    plain = (
+        text.count("\t") == (width - 1) * len(rows)
+        and text.count("\n") == len(rows)
+        and "\r" not in text
+        and "\\" not in text
+    )
+    return text if plain else _escaped(rows)
+
+
+def _escaped(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as COPY text, each cell escaped where it must be."""
+    return "".join(
+        "\t".join(r"\N" if cell is None else str(cell).translate(_ESCAPES) for cell in row) + "\n"
+        for row in rows
+    )
 
 
 def _plain(value: Any) -> Any:

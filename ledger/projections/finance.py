@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, Column, Engine, Text, select
 
 from ledger.aggregates import payment_cycle as cycle
 from ledger.aggregates import personal_budget as budget
+from ledger.aggregates.event_sourced import Event
 from ledger.entitlement import FundingTotal
 from ledger.projections.tables import Entry, Key, Row, read_table
 
@@ -33,6 +34,9 @@ class FinanceTotals:
         Column("returned_pence", BigInteger, nullable=False),
     )
 
+    def concerns(self, event_type: type[Event]) -> bool:
+        return event_type in _CONCERNED
+
     def keys(self, entry: Entry) -> Iterator[Key]:
         return (key for key, _, _ in _changes(entry))
 
@@ -42,6 +46,15 @@ class FinanceTotals:
             if row is None:
                 row = rows[key] = [*key, 0, 0, 0, 0]
             row[column] += pence
+
+
+_CONCERNED = (
+    budget.PaymentScheduled,
+    budget.PaymentConfirmed,
+    budget.PaymentReturned,
+    budget.PaymentReissued,
+    cycle.CycleIssued,
+)
 
 
 def _changes(entry: Entry) -> Iterator[tuple[Key, int, int]]:

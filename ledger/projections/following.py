@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateIndex
 
+from ledger.aggregates.event_sourced import Event
 from ledger.errors import ProjectionStopped, ReadTablesOutOfDate
 from ledger.projections import bulk
 from ledger.projections.tables import Appending, Entry, Key, Keyed, Row
@@ -177,7 +178,7 @@ class Projections:
     ) -> tuple[int, str] | None:
         """Apply entries to the live tables; at a fault apply those before it and say where."""
         kept = [
-            bulk.load(connection, p.table, {key for e in entries for key in p.keys(e)})
+            bulk.load(connection, p.table, _keys(p, entries))
             for p in self._keyed
         ]
         before = [set(rows) for rows in kept]
@@ -315,16 +316,42 @@ class _Fold:
         self.kept = kept
         self.appended: list[list[tuple[Any, ...]]] = [[] for _ in appending]
 
+        self._concerned: dict[type[Event], _Concerned] = {}
+
     def apply(self, entry: Entry) -> None:
-        for projection, rows in zip(self._keyed, self.kept, strict=True):
-            projection.apply(entry, rows)
-        for adding, appended in zip(self._appending, self.appended, strict=True):
-            appended.extend(adding.rows(entry))
+        changing, adding = self._concerned_with(type(entry.event))
+        for keyed, rows in changing:
+            keyed.apply(entry, rows)
+        for appending, appended in adding:
+            appended.extend(appending.rows(entry))
+
+    def _concerned_with(self, event_type: type[Event]) -> _Concerned:
+        found = self._concerned.get(event_type)
+        if found is None:
+            keyed = zip(self._keyed, self.kept, strict=True)
+            appending = zip(self._appending, self.appended, strict=True)
+            found = self._concerned[event_type] = (
+                [(p, rows) for p, rows in keyed if p.concerns(event_type)],
+                [(p, rows) for p, rows in appending if p.concerns(event_type)],
+            )
+        return found
 
     def flush(self, connection: Connection, tables: Sequence[Table]) -> None:
         for table, appended in zip(tables, self.appended, strict=True):
             bulk.insert(connection, table, appended)
             appended.clear()
+
+
+_Concerned = tuple[
+    list[tuple[Keyed, dict[Key, Row]]], list[tuple[Appending, list[tuple[Any, ...]]]]
+]
+
+
+def _keys(projection: Keyed, entries: Sequence[Entry]) -> set[Key]:
+    """The keys of every row that the entries read or change in one table."""
+    return {
+        key for e in entries if projection.concerns(type(e.event)) for key in projection.keys(e)
+    }
 
 
 def _decoded(log_rows: Sequence[LogRow]) -> tuple[list[Entry], str]:

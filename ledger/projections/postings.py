@@ -10,13 +10,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
-
 from ledger.aggregates import allocations, care_decisions, clawbacks, payees, spend_returns
 from ledger.aggregates import payment_cycle as cycle
 from ledger.aggregates import personal_budget as budget
 from ledger.aggregates.event_sourced import Event
-from ledger.projections.tables import Entry, read_table
 
 ACCOUNTS = {
     "direct_payments": "Spending on direct payments, gross of contributions.",
@@ -122,37 +119,3 @@ def postings(event: Event) -> tuple[Posting, ...]:
     if type(event) in MONEYLESS:
         return ()
     raise UnpostedEvent(f"{type(event).__name__} has no postings and is not listed as moneyless.")
-
-
-class Postings:
-    """Every posting, with both its dates: the table that balances and totals come from."""
-
-    table = read_table(
-        "postings",
-        Column("position", BigInteger, primary_key=True),
-        Column("line", Integer, primary_key=True),
-        Column("stream", Text, nullable=False),
-        Column("account", Text, nullable=False),
-        Column("funding_stream", Text, nullable=False),
-        Column("cost_centre", Text, nullable=False),
-        Column("amount_pence", BigInteger, nullable=False),
-        Column("effective_on", Date, nullable=False),
-        Column("recorded_at", Text, nullable=False),
-        Index("ix_postings_stream", "stream"),
-    )
-
-    def rows(self, entry: Entry) -> Iterator[tuple[Any, ...]]:
-        """A row for each posting of the event."""
-        event = entry.event
-        for line, posting in enumerate(postings(event), 1):
-            yield (
-                entry.position,
-                line,
-                entry.stream,
-                posting.account,
-                posting.funding_stream,
-                posting.cost_centre,
-                posting.amount_pence,
-                event.effective_on,
-                entry.recorded_at,
-            )

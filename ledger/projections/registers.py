@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
 from ledger.aggregates import allocations, care_decisions, payees
 from ledger.aggregates import payment_cycle as cycle
 from ledger.aggregates import personal_budget as budget
-from ledger.aggregates.event_sourced import Event
+from ledger.aggregates.event_sourced import TOPICS, Event
 from ledger.projections.tables import Entry, Key, Row, read_table
 
 
@@ -39,13 +39,13 @@ class Budgets:
     )
     _COLUMN = {column.name: place for place, column in enumerate(table.columns)}
 
+    def concerns(self, event_type: type[Event]) -> bool:
+        return TOPICS[event_type].startswith("personal-budget.")
+
     def keys(self, entry: Entry) -> Iterator[Key]:
-        if entry.topic.startswith("personal-budget."):
-            yield (entry.stream,)
+        yield (entry.stream,)
 
     def apply(self, entry: Entry, rows: dict[Key, Row]) -> None:
-        if not entry.topic.startswith("personal-budget."):
-            return
         event = entry.event
         if isinstance(event, care_decisions.BudgetOpened):
             rows[entry.stream,] = [
@@ -114,14 +114,18 @@ class Payments:
     )
     _STATUS, _REASON = 9, 10
 
+    def concerns(self, event_type: type[Event]) -> bool:
+        return event_type in (
+            budget.PaymentScheduled,
+            budget.PaymentConfirmed,
+            budget.PaymentReturned,
+            budget.PaymentReissued,
+        )
+
     def keys(self, entry: Entry) -> Iterator[Key]:
-        event = entry.event
-        if isinstance(
-            event, budget.PaymentScheduled | budget.PaymentConfirmed | budget.PaymentReturned
-        ):
-            yield (event.payment_reference,)
-        elif isinstance(event, budget.PaymentReissued):
-            yield (event.payment_reference,)
+        event: Any = entry.event
+        yield (event.payment_reference,)
+        if isinstance(event, budget.PaymentReissued):
             yield (event.reissue_of,)
 
     def apply(self, entry: Entry, rows: dict[Key, Row]) -> None:
@@ -192,9 +196,11 @@ class Cycles:
         cycle.CycleSettled: "settled",
     }
 
+    def concerns(self, event_type: type[Event]) -> bool:
+        return TOPICS[event_type].startswith("payment-cycle.")
+
     def keys(self, entry: Entry) -> Iterator[Key]:
-        if entry.topic.startswith("payment-cycle."):
-            yield (entry.stream,)
+        yield (entry.stream,)
 
     def apply(self, entry: Entry, rows: dict[Key, Row]) -> None:
         event = entry.event

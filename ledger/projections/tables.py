@@ -8,12 +8,14 @@ run the very same code.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Column, Index, MetaData, Table
 
 from ledger.aggregates.event_sourced import Event
+from ledger.projections.postings import Posting, postings
 from ledger.store import LogRow, decode
 
 read_tables = MetaData()
@@ -36,20 +38,31 @@ class Entry(NamedTuple):
     topic: str
     event: Event
     recorded_at: str
+    postings: tuple[Posting, ...]
 
     @classmethod
     def read(cls, row: LogRow) -> Entry:
         """Decode a row of the log. Raises `UnknownEvent` or the decoder's own error."""
         position, stream, version, topic, state = row
         event = decode(topic, state)
-        moment = event.recorded_at.astimezone(UTC).isoformat(timespec="microseconds")
-        return cls(position, stream, version, topic, event, moment)
+        recorded_at = moment(event.recorded_at)
+        return cls(position, stream, version, topic, event, recorded_at, postings(event))
+
+
+@lru_cache(maxsize=4096)
+def moment(recorded_at: datetime) -> str:
+    """ISO 8601 in UTC, so that text order is time order on both databases."""
+    return recorded_at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 class Appending(Protocol):
     """A table that only grows."""
 
     table: Table
+
+    def concerns(self, event_type: type[Event]) -> bool:
+        """Whether such an event adds rows."""
+        ...
 
     def rows(self, entry: Entry) -> Iterator[tuple[Any, ...]]:
         """The rows that one event adds, in the order of the table's columns."""
@@ -60,6 +73,10 @@ class Keyed(Protocol):
     """A table with one row a key; the key is the leading columns."""
 
     table: Table
+
+    def concerns(self, event_type: type[Event]) -> bool:
+        """Whether such an event reads or changes rows."""
+        ...
 
     def keys(self, entry: Entry) -> Iterable[Key]:
         """The keys of every row that the event reads or changes."""
