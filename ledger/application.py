@@ -124,11 +124,12 @@ class Ledger(Application[UUID]):
         *,
         create: bool = False,
         expected_version: int | None = None,
-        beside: Callable[[TAggregate], Sequence[Beside]] | None = None,
+        beside: Callable[[TAggregate, Sequence[Recorded]], Sequence[Beside]] | None = None,
     ) -> TAggregate:
         """Load, decide, save; if someone else saved first, do it again on what is there now.
 
         With `expected_version` nothing is repeated: `VersionConflict` if it has moved on.
+        `beside` is given the aggregate and its new events, and makes the rows saved with them.
         """
         for _ in range(ATTEMPTS):
             try:
@@ -143,8 +144,9 @@ class Ledger(Application[UUID]):
                     version=aggregate.version,
                 )
             decide(aggregate)
+            events = aggregate.collect_events()
             try:
-                self.append(aggregate.collect_events(), beside(aggregate) if beside else ())
+                self.append(events, beside(aggregate, events) if beside else ())
             except IntegrityError:
                 continue
             return aggregate
@@ -212,7 +214,7 @@ class Ledger(Application[UUID]):
         account_number: str,
         said: Said,
         expected_version: int | None = None,
-        also: Sequence[Beside] = (),
+        also: Callable[[PersonalBudget, Sequence[Recorded]], Sequence[Beside]] | None = None,
     ) -> tuple[PersonalBudget, str]:
         """Seal account details and propose them, in one transaction; returns their reference."""
         person = self._recipient(self.budget(reference))
@@ -228,7 +230,10 @@ class Ledger(Application[UUID]):
                 **said,
             ),
             expected_version=expected_version,
-            beside=lambda _: [Beside("payee_details", rows, ignore_existing=True), *also],
+            beside=lambda b, events: [
+                Beside("payee_details", rows, ignore_existing=True),
+                *(also(b, events) if also else ()),
+            ],
         )
         return budget, details.payee_reference
 

@@ -12,7 +12,7 @@ every day is paid in exactly one of them and corrected only by adjustment lines 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -63,9 +63,31 @@ class AllocationTerm(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         """The last day it is in force; a one-off is in force on its own day alone."""
         return self.starts_on if self.one_off_pence else self.ends_on or FOR_EVER
 
+    @property
+    def is_paid(self) -> bool:
+        """Whether it is paid to a payee."""
+        return self.deployment in PAID_TO_A_PAYEE
+
     def in_force_on(self, on: date) -> bool:
         """Whether a day is one of its days."""
         return self.starts_on <= on <= self.last_day
+
+
+def split(
+    terms: Iterable[AllocationTerm], line_references: Collection[str], on: date
+) -> tuple[list[AllocationTerm], list[AllocationTerm]]:
+    """Every term; those of these lines from a day on apart, cut in two where it falls."""
+    before: list[AllocationTerm] = []
+    after: list[AllocationTerm] = []
+    for term in terms:
+        if term.line_reference not in line_references or term.last_day < on:
+            before.append(term)
+            continue
+        if term.starts_on < on:
+            before.append(msgspec.structs.replace(term, ends_on=on - _DAY))
+            term = msgspec.structs.replace(term, starts_on=on)
+        after.append(term)
+    return before, after
 
 
 class ContributionTerm(NamedTuple):
@@ -174,7 +196,7 @@ def _weekly_rates(terms: Terms, on: date) -> dict[_Component, int]:
     payable = [
         term
         for term in terms.allocations
-        if term.weekly_pence and term.deployment in PAID_TO_A_PAYEE and term.in_force_on(on)
+        if term.weekly_pence and term.is_paid and term.in_force_on(on)
     ]
     if not payable:
         return {}
@@ -244,7 +266,7 @@ def _one_offs(terms: Terms, window: Period) -> Iterator[EntitlementLine]:
     for t in terms.allocations:
         if (
             t.one_off_pence
-            and t.deployment in PAID_TO_A_PAYEE
+            and t.is_paid
             and window.contains(t.starts_on)
             and terms.starts_on <= t.starts_on <= terms.ends_on
         ):

@@ -10,7 +10,7 @@ from ledger.errors import InvalidMoney
 _POUNDS = re.compile(r"£?(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,9})(?:\.(?P<pence>\d{2}))?", re.ASCII)
 
 
-def parse_pounds(text: str, field: str = "amount") -> int:
+def parse_pounds(text: object, field: str = "amount") -> int:
     """Read pounds as written ("310", "310.00", "£1,310.00") into pence.
 
     Exact or refused: half a penny, a sign, a float or a stray comma raises `InvalidMoney`.

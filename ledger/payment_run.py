@@ -34,11 +34,14 @@ from ledger.errors import (
     Refusal,
 )
 from ledger.keyring import place
-from ledger.people import bank_files
+from ledger.people import Row, bank_files
 from ledger.store import Beside
 
 Progress = Callable[[int], None]
 """Told how many more budgets or payments are done."""
+
+CycleRows = Callable[[PaymentCycle, Sequence[Recorded]], Sequence[Beside]]
+"""Makes rows to save in a step's own transaction, from the cycle as the step leaves it."""
 
 SETTLED_AT_A_TIME = 5_000
 
@@ -63,6 +66,7 @@ def prepare_cycle(
     only: Collection[str] | None = None,
     reissue: Collection[str] = (),
     progress: Progress = no_progress,
+    beside: CycleRows | None = None,
 ) -> PaymentCycle:
     """Work out every budget's payment for a period and list what an approver should see.
 
@@ -95,6 +99,7 @@ def prepare_cycle(
             **said,
         ),
         create=True,
+        beside=beside,
     )
 
 
@@ -120,7 +125,7 @@ def approve_cycle(
     lines_sha256: str,
     said: Said,
     progress: Progress = no_progress,
-    beside: Sequence[Beside] = (),
+    beside: CycleRows | None = None,
 ) -> PaymentCycle:
     """Approve a cycle and promise its payments on every budget, in one transaction.
 
@@ -134,12 +139,14 @@ def approve_cycle(
         cycle = ledger.cycle(reference)
         cycle.approve(total_pence=total_pence, lines_sha256=lines_sha256, **said)
         decided = cycle.collect_events()
-        if not decided:
-            return cycle  # approved before
+        rows = beside(cycle, decided) if beside else ()
+        if not decided:  # approved before
+            ledger.append([], rows)
+            return cycle
         again = moved_on | {line.budget_reference for line in cycle.lines if line.reissue_of}
         budgets = {b.reference: b for b in ledger.budgets(sorted(again))} if again else {}
         try:
-            ledger.append([*decided, *_promised(cycle, budgets, said, progress)], beside)
+            ledger.append([*decided, *_promised(cycle, budgets, said, progress)], rows)
         except IntegrityError:
             moved_on = _moved_on(ledger, cycle)
             continue
@@ -230,7 +237,13 @@ def _moved_on(ledger: Ledger, cycle: PaymentCycle) -> set[str]:
 
 
 def issue_cycle(
-    ledger: Ledger, reference: str, *, created_on: date, said: Said, folder: Path | None = None
+    ledger: Ledger,
+    reference: str,
+    *,
+    created_on: date,
+    said: Said,
+    folder: Path | None = None,
+    beside: CycleRows | None = None,
 ) -> Path:
     """Make the Bacs file of an approved cycle, record it, and write it; returns its path.
 
@@ -238,62 +251,58 @@ def issue_cycle(
     written out, so a file in the folder is always one the ledger knows. Asked again, the same
     bytes are written again and nothing is recorded.
     """
-    folder = folder or ledger.settings.files_folder
-    cycle = ledger.cycle(reference)
-    if cycle.issued is None:
-        cycle = _issue(ledger, cycle, created_on, said)
-    assert cycle.issued is not None, "issued above or before"
-    path = folder / cycle.issued.file_name
-    write_whole(path, bank_file(ledger, reference))
-    return path
-
-
-def _issue(ledger: Ledger, cycle: PaymentCycle, created_on: date, said: Said) -> PaymentCycle:
     for _ in range(ATTEMPTS):
-        originator = _originator(ledger)
-        cycle.require_issuable()
-        assert cycle.prepared is not None
-        serial = _next_serial(ledger, originator.service_user_number)
-        days = working_days(ledger)
-        content = write_bacs(
-            originator,
-            _credits(ledger, cycle.lines),
-            submission_serial=serial,
-            created_on=created_on,
-            pay_on=cycle.prepared.pay_on,
-            working_days=days,
-        )
-        sha256 = hashlib.sha256(content).hexdigest()
-        file_name = f"{cycle.reference}-{serial}.bacs"
-        cycle.issue(
-            file_name=file_name,
-            file_format="bacs-standard-18",
-            file_sha256=sha256,
-            record_count=len(cycle.lines),
-            total_pence=sum(line.amount_pence for line in cycle.lines),
-            submission_serial=serial,
-            processing_on=days.previous(cycle.prepared.pay_on),
-            **said,
-        )
-        row = {
-            "service_user_number": originator.service_user_number,
-            "submission_serial": serial,
-            "cycle_reference": cycle.reference,
-            "file_name": file_name,
-            "format": "bacs-standard-18",
-            "sha256": sha256,
-            "sealed": ledger.keyring.seal(
-                ledger.keyring.file_key, content, place("bank_files.sealed", cycle.reference)
-            ),
-        }
+        cycle = ledger.cycle(reference)
+        rows = [] if cycle.issued else [Beside("bank_files", [_make(ledger, cycle, created_on, said)])]
+        events = cycle.collect_events()
         try:
-            ledger.append(cycle.collect_events(), [Beside("bank_files", [row])])
+            ledger.append(events, [*rows, *(beside(cycle, events) if beside else ())])
         except IntegrityError:  # another file took the serial, or someone issued this cycle
-            cycle = ledger.cycle(cycle.reference)
-            if cycle.issued is None:
-                continue
-        return cycle
-    raise ConcurrentChange(f"{cycle.reference} is being issued by others; try again.")
+            continue
+        assert cycle.issued is not None, "issued now or before"
+        path = (folder or ledger.settings.files_folder) / cycle.issued.file_name
+        write_whole(path, bank_file(ledger, reference))
+        return path
+    raise ConcurrentChange(f"{reference} is being issued by others; try again.")
+
+
+def _make(ledger: Ledger, cycle: PaymentCycle, created_on: date, said: Said) -> Row:
+    """Make the file and issue the cycle with it; returns the row that keeps its sealed bytes."""
+    originator = _originator(ledger)
+    cycle.require_issuable()
+    assert cycle.prepared is not None, "an approved cycle was prepared"
+    serial = _next_serial(ledger, originator.service_user_number)
+    days = working_days(ledger)
+    content = write_bacs(
+        originator,
+        _credits(ledger, cycle.lines),
+        submission_serial=serial,
+        created_on=created_on,
+        pay_on=cycle.prepared.pay_on,
+        working_days=days,
+    )
+    sha256 = hashlib.sha256(content).hexdigest()
+    file_name = f"{cycle.reference}-{serial}.bacs"
+    cycle.issue(
+        file_name=file_name,
+        file_format="bacs-standard-18",
+        file_sha256=sha256,
+        record_count=len(cycle.lines),
+        total_pence=sum(line.amount_pence for line in cycle.lines),
+        submission_serial=serial,
+        processing_on=days.previous(cycle.prepared.pay_on),
+        **said,
+    )
+    sealed_as = place("bank_files.sealed", cycle.reference)
+    return {
+        "service_user_number": originator.service_user_number,
+        "submission_serial": serial,
+        "cycle_reference": cycle.reference,
+        "file_name": file_name,
+        "format": "bacs-standard-18",
+        "sha256": sha256,
+        "sealed": ledger.keyring.seal(ledger.keyring.file_key, content, sealed_as),
+    }
 
 
 def _originator(ledger: Ledger) -> OriginatingAccount:
@@ -353,7 +362,12 @@ def bank_file(ledger: Ledger, reference: str) -> bytes:
 
 
 def settle_cycle(
-    ledger: Ledger, reference: str, *, said: Said, progress: Progress = no_progress
+    ledger: Ledger,
+    reference: str,
+    *,
+    said: Said,
+    progress: Progress = no_progress,
+    beside: CycleRows | None = None,
 ) -> PaymentCycle:
     """Confirm every payment of an issued cycle that has not come back, then the cycle.
 
@@ -361,15 +375,12 @@ def settle_cycle(
     """
     cycle = ledger.cycle(reference)
     cycle.settle(**said)  # refuses here, before any payment is confirmed
-    if not (settled := cycle.collect_events()):
-        return cycle
     references = list(dict.fromkeys(line.budget_reference for line in cycle.lines))
-    for start in range(0, len(references), SETTLED_AT_A_TIME):
+    for start in range(0, len(references) if cycle.collect_events() else 0, SETTLED_AT_A_TIME):
         some = references[start : start + SETTLED_AT_A_TIME]
         _confirm(ledger, reference, some, said)
         progress(len(some))
-    ledger.append(settled)
-    return cycle
+    return ledger.change(PaymentCycle, reference, lambda c: c.settle(**said), beside=beside)
 
 
 def _confirm(ledger: Ledger, cycle_reference: str, references: Sequence[str], said: Said) -> None:

@@ -9,6 +9,7 @@ whole event table, which makes notification order the commit order.
 from __future__ import annotations
 
 import sqlite3
+import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -155,9 +156,10 @@ class PostgresRecorder(PostgresApplicationRecorder):
     def _append_many(self, conn: Any, events: Sequence[StoredEvent]) -> None:
         conn.execute(self._lock)
         with conn.cursor().copy(self._copy) as copy:
-            copy.set_types([self.datastore.originator_id_type, "int8", "text", "bytea"])
-            for e in events:
-                copy.write_row((e.originator_id, e.originator_version, e.topic, e.state))
+            copy.write(_COPY_HEADER)
+            for start in range(0, len(events), 1_000):
+                copy.write(b"".join(map(_copy_row, events[start : start + 1_000])))
+            copy.write(_COPY_TRAILER)
 
     def read_log(self, after: int, limit: int) -> list[LogRow]:
         """Events in the order of their commits, after a position."""
@@ -200,6 +202,19 @@ class PostgresRecorder(PostgresApplicationRecorder):
     ) -> Subscription[ApplicationRecorder]:
         """Not offered: appends do not NOTIFY (it serialises commits). Follow with `catch_up`."""
         raise NotImplementedError("Follow the log with catch_up; appends do not notify.")
+
+
+# PostgreSQL's binary COPY, by hand: psycopg dumps a UUID in Python, which halves the speed.
+_COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_COPY_TRAILER = b"\xff\xff"
+_COPY_FIRST = struct.Struct(">hi16siqi")  # 4 fields: length and uuid, length and version, length
+
+
+def _copy_row(event: StoredEvent) -> bytes:
+    stream, topic = event.originator_id, event.topic.encode()
+    assert isinstance(stream, UUID), "streams of the ledger have UUIDs"
+    first = _COPY_FIRST.pack(4, 16, stream.bytes, 8, event.originator_version, len(topic))
+    return b"".join((first, topic, len(event.state).to_bytes(4, "big"), event.state))
 
 
 _POSTGRES_OBJECTS = (

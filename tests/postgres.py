@@ -33,6 +33,7 @@ from typing import Any
 
 URL_SETTING = "LEDGER_TEST_DATABASE_URL"
 FOLDER_SETTING = "LEDGER_TEST_POSTGRES_FOLDER"  # ours: tells the workers where the log is
+DURABLE_SETTING = "LEDGER_TEST_POSTGRES_DURABLE"  # set by the benchmarks: commits reach the disk
 SECONDS_TO_START = 60
 
 # Durability is given up for speed, here only: the data never outlives the test run.
@@ -191,7 +192,8 @@ def run_server(folder: Path, port: int) -> None:
     initdb += ["--auth=scram-sha-256", "--pwfile", folder / "password", "--set=scram_iterations=1"]
     initdb += ["--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions"]
     subprocess.run(initdb, check=True, cwd=folder, **identity)
-    options = SERVER_OPTIONS | {"port": str(port)}
+    durable = {"fsync": "on"} if os.environ.get(DURABLE_SETTING) else {}
+    options = SERVER_OPTIONS | durable | {"port": str(port)}
     settings = [f"--{name}={value}" for name, value in options.items()]
     server = subprocess.Popen(
         [programs / "postgres", "-D", cluster, *settings],

@@ -6,7 +6,7 @@ already recorded for a later day; nothing that was recorded is edited.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Literal, Unpack
 
@@ -16,13 +16,13 @@ from ledger.aggregates.care_decisions import BudgetClosed, CareDecisions
 from ledger.aggregates.event_sourced import Event, Said, applies, command
 from ledger.entitlement import (
     FOR_EVER,
-    PAID_TO_A_PAYEE,
     AllocationTerm,
     ContributionBasis,
     ContributionTerm,
     Deployment,
     SuspensionTerm,
     Terms,
+    split,
 )
 from ledger.errors import (
     AllocationLineExists,
@@ -146,6 +146,8 @@ class Allocations(CareDecisions):
         self._require_in_life(said["effective_on"])
         if not lines:
             raise AllocationLineUnclear("At least one allocation line is needed.")
+        if all(line in self.allocations for line in lines):
+            return
         known = {term.line_reference for term in self.allocations}
         for line in lines:
             self._require_in_life(line.starts_on)
@@ -246,8 +248,10 @@ class Allocations(CareDecisions):
 
     @command
     def resume_payments(self, *, arrears_due: bool = False, **said: Unpack[Said]) -> None:
-        """Resume from `effective_on`; with `arrears_due`, what was held back is owed as well."""
-        self._require_not_closed()
+        """Resume from `effective_on`; with `arrears_due`, what was held back is owed as well.
+
+        After closing too, or what was owed up to then could never be settled.
+        """
         if not any(term.ends_on == FOR_EVER for term in self.suspensions):
             raise PaymentsNotSuspended(f"Payments on {self.reference} are not suspended.")
         self._record(PaymentsResumed(arrears_due=arrears_due, **said))
@@ -266,7 +270,9 @@ class Allocations(CareDecisions):
         not a missing return, a suspension, a clawback or a query.
         """
         self._require_in_life(said["effective_on"])
-        chosen = self._lines_to_switch(said["effective_on"], line_references, PAID_TO_A_PAYEE)
+        chosen = self._lines_to_switch(
+            said["effective_on"], line_references, lambda term: term.is_paid
+        )
         self._record(
             SwitchedToProvidedServices(
                 line_references=chosen, at_own_request=at_own_request, **said
@@ -277,10 +283,16 @@ class Allocations(CareDecisions):
     def resume_direct_payment(
         self, *, line_references: tuple[str, ...] = (), **said: Unpack[Said]
     ) -> None:
-        """Pay these lines (none named: all) as a direct payment again from `effective_on`."""
-        self._require_in_life(said["effective_on"])
+        """Pay these lines as a direct payment from `effective_on`; none named: all that were."""
+        on = said["effective_on"]
+        self._require_in_life(on)
+        named = line_references or [
+            t.line_reference for t in self.allocations if t.is_paid and t.starts_on < on
+        ]
         chosen = self._lines_to_switch(
-            said["effective_on"], line_references, frozenset({"provided_service"})
+            on,
+            line_references,
+            lambda t: t.deployment == "provided_service" and t.line_reference in named,
         )
         self._record(DirectPaymentResumed(line_references=chosen, **said))
 
@@ -293,14 +305,14 @@ class Allocations(CareDecisions):
         )
 
     def _lines_to_switch(
-        self, on: date, named: tuple[str, ...], deployed_as: frozenset[str]
+        self, on: date, named: tuple[str, ...], may_switch: Callable[[AllocationTerm], bool]
     ) -> tuple[str, ...]:
         for line_reference in named:
             self._require_line(line_reference, on)
         chosen = tuple(
             term.line_reference
             for term in self.lines_in_force(on)
-            if term.deployment in deployed_as and (not named or term.line_reference in named)
+            if may_switch(term) and (not named or term.line_reference in named)
         )
         if not chosen:
             raise NothingToSwitch(f"{self.reference} has no line on {on} that this would change.")
@@ -320,17 +332,16 @@ class Allocations(CareDecisions):
     @applies(AllocationRevised)
     def _allocation_revised(self, event: AllocationRevised) -> None:
         line = event.line
-        self._put_terms([*_cut(self.allocations, line.line_reference, line.starts_on), line])
+        before, [_, *later] = split(self.allocations, (line.line_reference,), line.starts_on)
+        self._put_terms([*before, line, *later])
         self._terms_changed(line.starts_on)
 
     @applies(AllocationEnded)
     def _allocation_ended(self, event: AllocationEnded) -> None:
-        after = event.effective_on + _DAY
-        kept = _cut(self.allocations, event.line_reference, after)
-        self._put_terms(
-            [t for t in kept if t.line_reference != event.line_reference or t.starts_on < after]
-        )
-        self._terms_changed(after)
+        day_after = event.effective_on + _DAY
+        kept, _ = split(self.allocations, (event.line_reference,), day_after)
+        self._put_terms(kept)
+        self._terms_changed(day_after)
 
     @applies(ContributionAssessed)
     def _contribution_assessed(self, event: ContributionAssessed) -> None:
@@ -370,19 +381,9 @@ class Allocations(CareDecisions):
 
     def _redeploy(self, line_references: tuple[str, ...], on: date, deployment: Deployment) -> None:
         """Change the deployment of lines from a day on, their later terms included."""
-        terms: list[AllocationTerm] = []
-        for term in self.allocations:
-            if term.line_reference not in line_references or term.last_day < on:
-                terms.append(term)
-                continue
-            if term.starts_on < on:
-                terms.append(msgspec.structs.replace(term, ends_on=on - _DAY))
-            terms.append(
-                msgspec.structs.replace(
-                    term, starts_on=max(on, term.starts_on), deployment=deployment
-                )
-            )
-        self._put_terms(terms)
+        before, after = split(self.allocations, line_references, on)
+        changed = [msgspec.structs.replace(term, deployment=deployment) for term in after]
+        self._put_terms([*before, *changed])
         self._terms_changed(on)
 
 
@@ -394,14 +395,3 @@ def _require_clear(line: AllocationTerm) -> None:
         )
     if line.ends_on is not None and line.ends_on < line.starts_on:
         raise AllocationLineUnclear(f"The line {line.line_reference} ends before it starts.")
-
-
-def _cut(terms: Sequence[AllocationTerm], line_reference: str, on: date) -> list[AllocationTerm]:
-    """The terms without the days, from `on` to the next change, of the line's term then."""
-    kept: list[AllocationTerm] = []
-    for term in terms:
-        if term.line_reference != line_reference or not term.in_force_on(on):
-            kept.append(term)
-        elif term.starts_on < on:
-            kept.append(msgspec.structs.replace(term, ends_on=on - _DAY))
-    return kept

@@ -179,7 +179,7 @@ class CareDecisions(EventSourced):
         if self.closed is not None:
             raise BudgetIsClosed(
                 f"{self.reference} closed on {self.closed.effective_on}.",
-                closed_on=self.closed.effective_on,
+                closed_on=self.closed.effective_on.isoformat(),
             )
 
     def _require_in_life(self, on: date) -> None:

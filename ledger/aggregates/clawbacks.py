@@ -176,7 +176,7 @@ class Clawbacks(CareDecisions):
         if said["effective_on"] <= clawback.respond_by and clawback.status != "disputed":
             raise ClawbackNoticeNotEnded(
                 f"The person may answer until {clawback.respond_by}.",
-                respond_by=clawback.respond_by,
+                respond_by=clawback.respond_by.isoformat(),
             )
         if amount_pence > clawback.proposed_pence:
             raise ClawbackExceedsProposal(

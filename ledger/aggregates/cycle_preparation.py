@@ -14,7 +14,6 @@ from datetime import date
 from ledger.aggregates.payment_cycle import CycleException, CycleLine
 from ledger.aggregates.personal_budget import PaymentDue, PersonalBudget
 from ledger.dates import Period
-from ledger.entitlement import PAID_TO_A_PAYEE
 from ledger.errors import Refusal
 
 EXCEPTIONS = {
@@ -47,13 +46,26 @@ def new_payment_reference(cycle_reference: str, budget_reference: str, again: st
     Bacs returns only 18 characters of it, and people read it out over the telephone.
     """
     seed = f"{cycle_reference}\x00{budget_reference}\x00{again}".encode()
-    number = int.from_bytes(hashlib.sha256(seed).digest()[:8], "big") >> 1
+    number = int.from_bytes(hashlib.sha256(seed).digest()[:8], "big")
     digits = []
     for _ in range(13):
         number, digit = divmod(number, 32)
-        digits.append(digit)
-    check = sum(digit * (place + 2) for place, digit in enumerate(digits)) % 31
-    return "DP" + "".join(_ALPHABET[d] for d in [*digits, check])
+        digits.append(_ALPHABET[digit])
+    body = "".join(digits)
+    return f"DP{body}{check_character(body)}"
+
+
+def check_character(body: str) -> str:
+    """The last character of a payment reference, from the 13 between it and "DP".
+
+    Damm's algorithm over the field of 32 elements: any one wrong character and any swap of
+    two different neighbours gives another check character.
+    """
+    check = 0
+    for character in body:
+        check = (check ^ _ALPHABET.index(character)) << 1
+        check ^= 0b100101 if check & 32 else 0  # x^5 + x^2 + 1
+    return _ALPHABET[check]
 
 
 class Preparation:
@@ -76,7 +88,7 @@ class Preparation:
         self.considered: set[str] = set()
         self._lines: list[CycleLine] = []
         self._exceptions: list[CycleException] = []
-        self._accounts: defaultdict[str, list[str]] = defaultdict(list)
+        self._accounts: defaultdict[str, set[str]] = defaultdict(set)
 
     def consider(self, budget: PersonalBudget) -> None:
         """Ask one budget what it is owed, and note what is out of the ordinary."""
@@ -105,23 +117,22 @@ class Preparation:
 
     def _is_live(self, budget: PersonalBudget) -> bool:
         """Someone would expect a payment: a payable line touches the period, or it just ended."""
-        if any(
-            term.deployment in PAID_TO_A_PAYEE
-            and term.starts_on <= self._period.ends_on
-            and (term.ends_on is None or term.ends_on >= self._period.starts_on)
-            for term in budget.allocations
-        ):
-            return budget.closed is None or budget.closed.effective_on >= self._period.starts_on
-        return self._has_ended(budget)
+        return self._is_payable(budget, self._period.starts_on) or self._has_ended(budget)
 
     def _has_ended(self, budget: PersonalBudget) -> bool:
-        """It was paid for the days just before this period, and nothing is payable in it."""
-        last = budget.last_payment
-        if last is None or (self._period.starts_on - last.period.ends_on).days > 1:
+        """It was paid for the days just before this period, and is not payable to its end."""
+        was_paid = any(
+            (self._period.starts_on - payment.period.ends_on).days <= 1
+            for payment in budget.payments.values()
+        )
+        return was_paid and not self._is_payable(budget, self._period.ends_on)
+
+    def _is_payable(self, budget: PersonalBudget, from_day: date) -> bool:
+        """A line paid to a payee starts by the period's end and has not ended before a day."""
+        if budget.closed is not None and budget.closed.effective_on < from_day:
             return False
-        return budget.closed is not None or not any(
-            term.deployment in PAID_TO_A_PAYEE
-            and (term.ends_on is None or term.ends_on >= self._period.ends_on)
+        return any(
+            term.is_paid and term.starts_on <= self._period.ends_on and term.last_day >= from_day
             for term in budget.allocations
         )
 
@@ -139,7 +150,7 @@ class Preparation:
                 deductions=due.deductions,
             )
         )
-        self._accounts[budget.payee.fingerprint].append(budget.reference)
+        self._accounts[budget.payee.fingerprint].add(budget.reference)
         for exception in self._questions(budget, due, reference):
             self._exceptions.append(exception)
 
@@ -219,6 +230,9 @@ class Preparation:
                 reissue_of=payment_reference,
             )
         )
+        self._accounts[budget.payee.fingerprint].add(budget.reference)
+        if payment.payee_reference != budget.payee.payee_reference:
+            self._exceptions.append(CycleException("payee_changed", budget.reference, reference))
 
     def _note(self, code: str, budget_reference: str, **facts: object) -> None:
         self._exceptions.append(CycleException(code, budget_reference, **facts))  # type: ignore[arg-type]

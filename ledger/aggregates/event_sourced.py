@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from functools import cache
-from typing import Any, ClassVar, NamedTuple, Self, TypedDict, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self, TypedDict, TypeVar, dataclass_transform
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
@@ -26,6 +26,7 @@ class Said(TypedDict):
     recorded_by: str
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A fact. `effective_on` is when it takes effect; `recorded_at` when it became known."""
 

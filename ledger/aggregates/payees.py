@@ -59,10 +59,8 @@ class Payees(CareDecisions):
         Until they are verified, payments go on to the payee verified before.
         """
         self._require_not_closed()
-        known = self.proposed_payees.get(payee_reference)
-        if known and (known.payee_type, known.fingerprint) == (payee_type, fingerprint):
-            return
-        if self.payee and self.payee.payee_reference == payee_reference:
+        known = self.proposed_payees.get(payee_reference, self.payee)
+        if known is not None and known[:3] == (payee_reference, payee_type, fingerprint):
             return
         self._record(
             PayeeProposed(
@@ -77,10 +75,10 @@ class Payees(CareDecisions):
     def verify_payee(self, *, payee_reference: str, **said: Unpack[Said]) -> None:
         """Confirm that the proposed details were checked, by someone who did not propose them."""
         self._require_not_closed()
-        if self.payee and self.payee.payee_reference == payee_reference:
-            return
         proposed = self.proposed_payees.get(payee_reference)
         if proposed is None:
+            if self.payee and self.payee.payee_reference == payee_reference:
+                return
             raise PayeeNotProposed(
                 f"{payee_reference} has not been proposed as payee of {self.reference}."
             )

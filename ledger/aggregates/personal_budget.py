@@ -15,13 +15,7 @@ import msgspec
 from ledger.aggregates import allocations, care_decisions, clawbacks, payees, spend_returns
 from ledger.aggregates.event_sourced import Event, Said, applies, command, register
 from ledger.dates import Period
-from ledger.entitlement import (
-    PAID_TO_A_PAYEE,
-    EntitlementLine,
-    FundingTotal,
-    due,
-    funding_totals,
-)
+from ledger.entitlement import EntitlementLine, FundingTotal, due, funding_totals
 from ledger.errors import (
     AgreementNotSigned,
     BudgetIsClosed,
@@ -98,6 +92,7 @@ class Payment(msgspec.Struct):
     status: Literal["scheduled", "confirmed", "returned", "reissued"] = "scheduled"
     lines: tuple[EntitlementLine, ...] = ()
     deducted_pence: int = 0
+    reissue_of: str = ""
 
     @property
     def funding(self) -> tuple[FundingTotal, ...]:
@@ -159,10 +154,7 @@ class PersonalBudget(
             yield AgreementNotSigned(f"No agreement has been signed on {self.reference}.")
         if self.payee is None:
             yield PayeeNotVerified(f"No payee has been verified on {self.reference}.")
-        if not any(
-            term.deployment in PAID_TO_A_PAYEE and term.starts_on <= period.ends_on
-            for term in self.allocations
-        ):
+        if not any(t.is_paid and t.starts_on <= period.ends_on for t in self.allocations):
             yield NoAllocationInForce(f"Nothing on {self.reference} is paid as a direct payment.")
         suspension = self.suspension_on(pay_on)
         if suspension is not None and not suspension.retainer_weekly_pence:
@@ -187,7 +179,7 @@ class PersonalBudget(
         """
         known = self.payments.get(payment_reference)
         if known is not None:
-            self._require_same(payment_reference, known, cycle_reference, amount_pence)
+            self._require_same(payment_reference, known, cycle_reference, amount_pence, "")
             return
         for refusal in self.failed_gates(period, said["effective_on"]):
             raise refusal
@@ -214,10 +206,8 @@ class PersonalBudget(
         ):
             self._record(event)
 
-    def _require_same(
-        self, payment_reference: str, known: Payment, cycle_reference: str, amount_pence: int
-    ) -> None:
-        if (known.cycle_reference, known.amount_pence) != (cycle_reference, amount_pence):
+    def _require_same(self, payment_reference: str, known: Payment, *facts: object) -> None:
+        if (known.cycle_reference, known.amount_pence, known.reissue_of) != facts:
             raise ReferenceUsedForOtherFacts(
                 f"The payment {payment_reference} was scheduled with other facts."
             )
@@ -250,7 +240,8 @@ class PersonalBudget(
                 f"{payment_reference} is paid on {payment.pay_on}; it cannot come back before."
             )
         if payment.status == "scheduled":
-            self.confirm_payment(payment_reference=payment_reference, **said)
+            went_out: Said = {**said, "effective_on": payment.pay_on}
+            self.confirm_payment(payment_reference=payment_reference, **went_out)
         self._record(
             PaymentReturned(
                 payment_reference=payment_reference,
@@ -286,7 +277,8 @@ class PersonalBudget(
         """Send returned money again with a cycle, to the payee verified now."""
         known = self.payments.get(payment_reference)
         if known is not None:
-            self._require_same(payment_reference, known, cycle_reference, known.amount_pence)
+            facts = (cycle_reference, known.amount_pence, reissue_of)
+            self._require_same(payment_reference, known, *facts)
             return
         returned = self.require_reissuable(reissue_of, said["effective_on"])
         assert self.payee is not None, "the gate for the payee was passed"
@@ -339,6 +331,7 @@ class PersonalBudget(
             event.amount_pence,
             returned.period,
             event.effective_on,
+            reissue_of=event.reissue_of,
         )
 
 

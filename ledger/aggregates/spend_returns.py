@@ -9,6 +9,7 @@ from ledger.aggregates.care_decisions import CareDecisions
 from ledger.aggregates.event_sourced import Event, Said, applies, command
 from ledger.dates import Period
 from ledger.errors import (
+    InvalidMoney,
     ReferenceUsedForOtherFacts,
     SpendReturnDoesNotAddUp,
     SpendReturnNotExpected,
@@ -101,6 +102,8 @@ class SpendReturns(CareDecisions):
     ) -> None:
         """Record the person's figures. They may be sent again while the return is queried."""
         self._require_spend_return(return_reference, "requested", "queried")
+        if min(money_in_pence, spending_pence) < 0:
+            raise InvalidMoney("Money in and spending cannot be less than nothing.")
         worked_out = opening_balance_pence + money_in_pence - spending_pence
         if worked_out != closing_balance_pence:
             raise SpendReturnDoesNotAddUp(

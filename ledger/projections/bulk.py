@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, tuple_
+from sqlalchemy import Connection, Table
 
 from ledger.projections.tables import Key, Row
 
@@ -65,29 +65,31 @@ def _plain(value: Any) -> Any:
     return value if value is None or type(value) in (int, str) else str(value)
 
 
-def load(connection: Connection, table: Table, keys: Collection[Key]) -> dict[Key, Row]:
-    """The rows of those keys that exist, by key."""
-    columns = list(table.primary_key.columns)
+def take(connection: Connection, table: Table, keys: Collection[Key]) -> dict[Key, Row]:
+    """Take out the rows of those keys that exist, to be put back changed in this transaction."""
+    names = [column.name for column in table.primary_key.columns]
     found: dict[Key, Row] = {}
+    cursor = connection.connection.cursor()
     for some in _chunks(keys, CHUNK):
-        if len(columns) == 1:
-            wanted = columns[0].in_([key[0] for key in some])
+        if connection.dialect.name == "postgresql":
+            arrays = ", ".join(["%s::text[]"] * len(names))
+            same = " AND ".join(f"{table.name}.{name} = wanted.{name}" for name in names)
+            cursor.execute(
+                f"DELETE FROM {table.name} USING unnest({arrays}) AS wanted ({', '.join(names)}) "
+                f"WHERE {same} RETURNING {table.name}.*",
+                [list(column) for column in zip(*some, strict=True)],
+            )
         else:
-            wanted = tuple_(*columns).in_(some)
-        for row in connection.execute(select(table).where(wanted)):
-            found[tuple(row[: len(columns)])] = list(row)
+            row = f"({', '.join('?' * len(names))})"
+            cursor.execute(
+                f"DELETE FROM {table.name} WHERE ({', '.join(names)}) IN "
+                f"(VALUES {', '.join([row] * len(some))}) RETURNING *",
+                [cell for key in some for cell in key],
+            )
+        for taken in cursor.fetchall():
+            found[tuple(taken[: len(names)])] = list(taken)
+    cursor.close()
     return found
-
-
-def remove(connection: Connection, table: Table, keys: Collection[Key]) -> None:
-    """Take out the rows of those keys, to be written again changed."""
-    columns = list(table.primary_key.columns)
-    for some in _chunks(keys, CHUNK):
-        if len(columns) == 1:
-            wanted = columns[0].in_([key[0] for key in some])
-        else:
-            wanted = tuple_(*columns).in_(some)
-        connection.execute(table.delete().where(wanted))
 
 
 def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -148,9 +148,13 @@ class Projections:
             if not log_rows:
                 return row.position, 0
             entries, fault = _decoded(log_rows)
-            sound = self._apply(connection, entries)
-            if sound is not None:
-                entries, fault = entries[: sound[0]], sound[1]
+            with connection.begin_nested() as attempt:
+                wrong = self._apply(connection, entries)
+                if wrong:
+                    attempt.rollback()
+            if wrong:
+                entries, fault = entries[: wrong[0]], wrong[1]
+                self._apply(connection, entries)
             reached = entries[-1].position if entries else row.position
             stopped = log_rows[len(entries)][0] if fault else None
             connection.execute(
@@ -176,25 +180,16 @@ class Projections:
     def _apply(
         self, connection: Connection, entries: Sequence[Entry]
     ) -> tuple[int, str] | None:
-        """Apply entries to the live tables; at a fault apply those before it and say where."""
-        kept = [
-            bulk.load(connection, p.table, _keys(p, entries))
-            for p in self._keyed
-        ]
-        before = [set(rows) for rows in kept]
+        """Apply entries to the live tables; at a fault, say how many came before it and why."""
+        kept = [bulk.take(connection, p.table, _keys(p, entries)) for p in self._keyed]
         fold = _Fold(self._appending, self._keyed, kept)
         for count, entry in enumerate(entries):
             try:
                 fold.apply(entry)
             except Exception as error:  # noqa: BLE001 - whatever it is, stop there and say so
-                fault = f"{type(error).__name__}: {error}"
-                again = self._apply(connection, entries[:count])
-                assert again is None, "what was applied before is applied again"
-                return count, fault
-        for projection, appended in zip(self._appending, fold.appended, strict=True):
-            bulk.insert(connection, projection.table, appended)
-        for projection, rows, known in zip(self._keyed, kept, before, strict=True):
-            bulk.remove(connection, projection.table, known)
+                return count, f"{type(error).__name__}: {error}"
+        fold.flush(connection, [projection.table for projection in self._appending])
+        for projection, rows in zip(self._keyed, kept, strict=True):
             bulk.insert(connection, projection.table, list(rows.values()))
         return None
 

@@ -1,0 +1,90 @@
+"""`make bench`: what is claimed about speed, measured. Nothing here is a test.
+
+Each row is a process of its own on a fresh database. PostgreSQL is the server that the tests
+bring, with durable commits. `--quick` leaves out the 100,000 budgets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.postgres import DURABLE_SETTING, fresh_database, start_bundled_server, wait_for_server
+
+# (budgets, four-weekly cycles of history each); 26 are two years
+SIZES = [(1_000, 0), (10_000, 0), (10_000, 26), (100_000, 0)]
+
+
+def measured(url: str, budgets: int, cycles: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "benchmarks.cycle", url, str(budgets), str(cycles), folder]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def row(store: str, result: dict[str, Any]) -> list[str]:
+    seconds = result["seconds"]
+    return [
+        store,
+        f"{result['budgets']:,}",
+        f"{result['history_events']:,}",
+        *(f"{seconds[step]:.2f}" for step in ("prepare", "approve", "catch up", "write file")),
+        f"{result['cycle_seconds']:.2f}",
+        f"{result['microseconds_per_budget']:.0f}",
+        f"{result['append_events_per_second']:,.0f}",
+        f"{result['append_to_raw']:.2f}",
+        f"{result['rebuild_events_per_second']:,.0f}",
+        f"{result['balance_ms_median']:.2f} / {result['balance_ms_p99']:.2f}",
+        f"{result['peak_megabytes']:.0f}",
+    ]
+
+
+COLUMNS = [
+    "store",
+    "budgets",
+    "events before",
+    "prepare s",
+    "approve s",
+    "catch up s",
+    "write file s",
+    "cycle s",
+    "µs a budget",
+    "append events/s",
+    "append : raw",
+    "rebuild events/s",
+    "balance ms (median / p99)",
+    "peak MB",
+]
+
+
+def main() -> None:
+    sizes = [size for size in SIZES if size[0] < 100_000 or "--quick" not in sys.argv]
+    console = Console()
+    table = Table(*COLUMNS, title="A payment cycle")
+    os.environ[DURABLE_SETTING] = "1"
+    server = start_bundled_server()
+    try:
+        for budgets, cycles in sizes:
+            console.print(f"{budgets:,} budgets, {cycles} cycles before: SQLite …")
+            with tempfile.TemporaryDirectory() as folder:
+                url = f"sqlite:///{Path(folder) / 'ledger.db'}"
+                table.add_row(*row("SQLite", measured(url, budgets, cycles)))
+            console.print(f"{budgets:,} budgets, {cycles} cycles before: PostgreSQL …")
+            with fresh_database(wait_for_server()) as url:
+                table.add_row(*row("PostgreSQL", measured(url, budgets, cycles)))
+        console.print(table)
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The command line, installed as `pbledger`: one file for each noun, and thin."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ledger.cli import budget, caseload, cycle, keeping
+from ledger.cli.session import Session, Verbs
+
+app = typer.Typer(
+    cls=Verbs,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    epilog="--as and --json may stand anywhere. Exit status: 0 done, 1 refused, 2 usage. "
+    "Settings are read from LEDGER_... in the environment or in .env.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"pbledger {version('personal-budget-ledger')}")
+        except PackageNotFoundError:  # run from a tree that is not installed
+            print("pbledger (not installed)")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    ctx: typer.Context,
+    acting_as: Annotated[
+        str, typer.Option("--as", metavar="NAME", help="Who is acting; else LEDGER_ACTING_AS.")
+    ] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Answer with one JSON document; refusals as problems.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say and stop.")
+    ] = False,
+) -> None:
+    """The ledger of a council's personal budgets: caseload, payment cycles, bank files, audit."""
+    del version  # its callback has answered
+    ctx.obj = Session(acting_as, as_json)
+
+
+keeping.add_to(app)
+caseload.add_to(app)
+app.add_typer(budget.app, name="budget")
+app.add_typer(cycle.app, name="cycle")
+
+
+def main() -> None:
+    """Run the program."""
+    app(prog_name="pbledger")

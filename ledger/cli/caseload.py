@@ -1,0 +1,141 @@
+"""Bringing a council's people and budgets in: the caseload file, payees' sign-off, a person."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ledger.cli.parameters import EffectiveOn, read_date
+from ledger.cli.screen import Screen
+from ledger.cli.session import refuse, session_of
+from ledger.errors import CaseloadConflicts, CaseloadRefused
+
+CaseloadFile = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="CSV, UTF-8."),
+]
+
+payees = typer.Typer(help="The accounts that are paid.", no_args_is_help=True)
+person = typer.Typer(help="The people whose budgets these are.", no_args_is_help=True)
+
+
+def import_caseload(
+    ctx: typer.Context,
+    file: CaseloadFile,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and write nothing.")
+    ] = False,
+) -> None:
+    """Open every budget of a caseload file, or none if anything in it is wrong.
+
+    The same file again changes nothing. Payees are proposed: someone else must then check
+    them against the old system and say so with `payees verify`.
+    """
+    from ledger import caseload_import
+    from ledger.caseload import read_caseload
+
+    session = session_of(ctx)
+    recorded_at = session.said()["recorded_at"]
+    try:
+        caseload = read_caseload(file.read_bytes())
+        with (
+            session.ledger() as ledger,
+            session.progress("Importing", len(caseload.budgets)) as bar,
+        ):
+            result = caseload_import.import_caseload(
+                ledger,
+                caseload,
+                recorded_at=recorded_at,
+                recorded_by=session.actor(),
+                dry_run=dry_run,
+                progress=bar,
+            )
+    except (CaseloadRefused, CaseloadConflicts) as refusal:
+        refuse(refusal, as_document=session.as_json)
+        if not session.as_json:
+            _show_faults(refusal)
+        raise typer.Exit(1) from None
+    document = {**result._asdict(), "budgets": len(caseload.budgets), "dry_run": dry_run}
+
+    def show(screen: Screen) -> None:
+        opened = "would be opened" if dry_run else "opened"
+        screen.say(
+            f"{file.name}: {len(caseload.budgets)} budgets; {result.opened} {opened}, "
+            f"{result.already_there} already here and in agreement."
+        )
+        if result.opened and not dry_run:
+            screen.say("\nNext, by someone else: pbledger --as NAME payees verify --all")
+
+    session.answer(document, show)
+
+
+def _show_faults(refusal: CaseloadRefused | CaseloadConflicts) -> None:
+    """All that is wrong, on stderr, where the refusal is."""
+    screen = Screen(sys.stderr)
+    if isinstance(refusal, CaseloadRefused):
+        rows = [(fault.line, fault.column, fault.reason) for fault in refusal.faults]
+        screen.table("Faults", (">Line", "Column", "Reason"), rows)
+    else:
+        conflicts: list[Any] = refusal.details["conflicts"]
+        screen.table("Conflicts", ("Conflict",), [(conflict,) for conflict in conflicts])
+
+
+@payees.command("verify")
+def verify(
+    ctx: typer.Context,
+    budget: Annotated[
+        list[str] | None, typer.Option(metavar="REF", help="Of this budget; may be repeated.")
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Of every budget.")] = False,
+    effective_on: EffectiveOn = None,
+) -> None:
+    """Sign off every payee that someone else proposed, after checking them."""
+    from ledger.caseload_import import verify_payees
+
+    session = session_of(ctx)
+    if bool(budget) == everyone:
+        raise typer.BadParameter(
+            "Name the budgets with --budget REF, or say --all.", param_hint="'--budget' / '--all'"
+        )
+    said = session.said(effective_on)
+    with session.ledger() as ledger:
+        if budget:
+            for reference in budget:
+                ledger.budget(reference)  # refuses one that is not there
+        with session.progress("Verifying", len(budget) if budget else None) as bar:
+            count = verify_payees(ledger, references=budget or None, said=said, progress=bar)
+    session.answer(
+        {"verified": count},
+        lambda screen: screen.say(f"{count} payee(s) verified by {said['recorded_by']}."),
+    )
+
+
+@person.command("add")
+def add(
+    ctx: typer.Context,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="The person's reference.")],
+    name: Annotated[str, typer.Option(help="Sealed; it is never in an event.")],
+    date_of_birth: Annotated[date, typer.Option(parser=read_date, metavar="DATE", help="Sealed.")],
+) -> None:
+    """Register a person, so that budgets can be opened for them."""
+    from ledger.people import PersonDetails
+
+    session = session_of(ctx)
+    said = session.said()
+    with session.ledger() as ledger:
+        ledger.register_person(PersonDetails(reference, name, date_of_birth), said["recorded_at"])
+    session.answer(
+        {"person_reference": reference},
+        lambda screen: screen.say(f"{reference} is registered."),
+    )
+
+
+def add_to(app: typer.Typer) -> None:
+    """`pbledger import-caseload`, `pbledger payees ...` and `pbledger person ...`."""
+    app.command("import-caseload")(import_caseload)
+    app.add_typer(payees, name="payees")
+    app.add_typer(person, name="person")
