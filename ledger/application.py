@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -18,9 +19,9 @@ from eventsourcing.persistence import (
     PersistenceError,
     ProgrammingError,
 )
-from sqlalchemy import inspect
+from sqlalchemy import Engine, inspect, text
 
-from ledger import store
+from ledger import database, migrations, store
 from ledger.aggregates.event_sourced import Event, EventSourced, Recorded, Said, stream_id
 from ledger.aggregates.payees import PayeeType
 from ledger.aggregates.payment_cycle import PaymentCycle
@@ -30,14 +31,16 @@ from ledger.errors import (
     BudgetNotFound,
     ConcurrentChange,
     CycleNotFound,
+    InvalidValue,
     LedgerNotInitialised,
     PersonAlreadyKnown,
     Refusal,
     StoreUnavailable,
     VersionConflict,
 )
-from ledger.people import Keyring, People, PersonDetails, durable
+from ledger.people import Keyring, People, PersonDetails
 from ledger.projections import all_projections
+from ledger.projections.tables import read_tables
 from ledger.store import Beside, PostgresRecorder, SQLiteRecorder
 
 TAggregate = TypeVar("TAggregate", bound=EventSourced)
@@ -57,12 +60,14 @@ class Ledger(Application[UUID]):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.keyring = Keyring.from_file(settings.key_file)
-        self.engine = store.connect(settings.database_url)
-        if not inspect(self.engine).has_table("stored_events"):
+        self.engine = database.connect(settings.database_url)
+        if not _is_made(self.engine):
             self.engine.dispose()
-            raise LedgerNotInitialised(f"There is no ledger in {self.engine.url!r}.")
-        super().__init__(store.environment(settings.database_url))
+            raise LedgerNotInitialised(
+                f"There is no ledger in {self.engine.url!r} yet; run `pbledger init` first."
+            )
+        self.keyring = Keyring.from_file(settings.key_file)
+        super().__init__(database.environment(settings.database_url))
         self.people = People(self.engine, self.keyring)
         self.projections = all_projections(self.engine, self.recorder)
 
@@ -70,15 +75,20 @@ class Ledger(Application[UUID]):
     def initialise(cls, settings: Settings) -> None:
         """Make the key file and every table; does nothing to those that are there already.
 
-        On PostgreSQL run it as the owner of the tables, not as the application's role.
+        All tables or none, and several processes may do it at once. On PostgreSQL run it as
+        the owner of the tables, not as the application's role.
         """
-        Keyring.from_file(settings.key_file, create=True)
-        engine = store.connect(settings.database_url)
-        durable.create_all(engine)
-        with store.factory(settings.database_url, cls.name) as made:
-            recorder = made.application_recorder()
-            recorder.create_table()  # type: ignore[attr-defined]
-            all_projections(engine, recorder).create()  # type: ignore[arg-type]
+        engine = database.connect(settings.database_url)
+        # A ledger without its key file is not given a new key: nothing sealed would ever open.
+        Keyring.from_file(settings.key_file, create=not _is_made(engine))
+        with (
+            database.factory(settings.database_url, cls.name) as made,
+            database.initialising(engine) as connection,
+        ):
+            recorder: Any = made.application_recorder()
+            recorder.create(connection)
+            migrations.upgrade(connection)
+            all_projections(engine, recorder).create(connection)
         engine.dispose()
 
     def construct_mapper(self) -> Mapper[UUID]:
@@ -246,6 +256,68 @@ class Ledger(Application[UUID]):
 def said(effective_on: date, recorded_at: datetime, recorded_by: str) -> Said:
     """What accompanies every command."""
     return {"effective_on": effective_on, "recorded_at": recorded_at, "recorded_by": recorded_by}
+
+
+def _is_made(engine: Engine) -> bool:
+    """Whether there is a ledger. Asking leaves nothing behind: SQLite would make an empty file."""
+    path = engine.url.database or ""
+    if engine.dialect.name == "sqlite" and path != ":memory:" and not Path(path).exists():
+        return False
+    return inspect(engine).has_table("stored_events")
+
+
+# --- the application's role -----------------------------------------------------------------
+
+_DURABLE_RIGHTS = {
+    "people": "SELECT, INSERT, DELETE",  # deleting the row is how a person is erased
+    "payee_details": "SELECT, INSERT, DELETE",
+    "bank_files": "SELECT, INSERT",
+    "idempotency_keys": "SELECT, INSERT, DELETE",
+}
+
+
+def grant(engine: Engine, role: str) -> None:
+    """Let a PostgreSQL role run the application: add events, never change or delete one.
+
+    Run by the owner of the tables, who must be a member of the role. The read tables become
+    the role's own, because a rebuild drops them and makes them anew. Again: no change.
+    """
+    if engine.dialect.name != "postgresql":
+        raise InvalidValue("Only PostgreSQL has roles; on SQLite the file's owner is the owner.")
+    with engine.begin() as connection:
+        owner, schema, sequence, database_name = connection.execute(
+            text(
+                "SELECT current_user, current_schema(), "
+                "pg_get_serial_sequence('stored_events', 'notification_id'), current_database()"
+            )
+        ).one()
+        found = connection.execute(
+            text("SELECT rolsuper FROM pg_roles WHERE rolname = :role"), {"role": role}
+        ).scalar_one_or_none()
+        if found is None:
+            raise InvalidValue(f"The database has no role {role!r}.")
+        if found or role == owner:
+            raise InvalidValue(
+                f"{role!r} owns the tables or is a superuser, so nothing could be kept from it; "
+                "give the application a role of its own."
+            )
+        quoted = engine.dialect.identifier_preparer.quote
+        name, within = quoted(role), quoted(schema)
+        statements = [
+            f"GRANT CONNECT, TEMPORARY ON DATABASE {quoted(database_name)} TO {name}",
+            f"GRANT USAGE, CREATE ON SCHEMA {within} TO {name}",
+            f"REVOKE ALL ON stored_events FROM {name}",
+            f"GRANT SELECT, INSERT ON stored_events TO {name}",
+            f"GRANT USAGE ON SEQUENCE {sequence} TO {name}",
+            f"GRANT EXECUTE ON FUNCTION stored_events_append TO {name}",
+        ]
+        for table, rights in _DURABLE_RIGHTS.items():
+            statements.append(f"REVOKE ALL ON {table} FROM {name}")
+            statements.append(f"GRANT {rights} ON {table} TO {name}")
+        for table in ("read_position", *read_tables.tables):
+            statements.append(f"ALTER TABLE {table} OWNER TO {name}")
+        for statement in statements:
+            connection.exec_driver_sql(statement)
 
 
 __all__ = ["Event", "Ledger", "PersistenceError", "ProgrammingError", "said"]

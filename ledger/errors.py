@@ -31,7 +31,7 @@ class Refusal(Exception):
         super().__init_subclass__(**kwargs)
         words = "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__)
         cls.code = words.lstrip("-")
-        cls.rule = (cls.__doc__ or "").strip().splitlines()[0]
+        cls.rule = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
 
 
 # --- input that cannot be read ------------------------------------------------------------

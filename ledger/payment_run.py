@@ -253,10 +253,11 @@ def issue_cycle(
     """
     for _ in range(ATTEMPTS):
         cycle = ledger.cycle(reference)
-        rows = [] if cycle.issued else [Beside("bank_files", [_make(ledger, cycle, created_on, said)])]
+        files = [] if cycle.issued else [_make(ledger, cycle, created_on, said)]
         events = cycle.collect_events()
+        rows = [Beside("bank_files", files), *(beside(cycle, events) if beside else ())]
         try:
-            ledger.append(events, [*rows, *(beside(cycle, events) if beside else ())])
+            ledger.append(events, rows)
         except IntegrityError:  # another file took the serial, or someone issued this cycle
             continue
         assert cycle.issued is not None, "issued now or before"

@@ -19,7 +19,6 @@ import msgspec
 import psycopg
 from eventsourcing.persistence import (
     ApplicationRecorder,
-    InfrastructureFactory,
     IntegrityError,
     Mapper,
     OperationalError,
@@ -28,15 +27,13 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.postgres import PostgresApplicationRecorder
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
-from eventsourcing.utils import Environment
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier, Literal
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection
 
 from ledger.aggregates.event_sourced import EVENT_TYPES, TOPICS, Event, Recorded
 from ledger.errors import UnknownEvent
 
-COPY_FROM = 200  # from this many events on, COPY beats one array parameter
 _encode = msgspec.json.Encoder().encode
 
 
@@ -98,6 +95,8 @@ class PostgresRecorder(PostgresApplicationRecorder):
     only SELECT and INSERT on the table.
     """
 
+    COPY_FROM = 200  # from this many events on, COPY beats one array parameter
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         names = {
@@ -116,9 +115,20 @@ class PostgresRecorder(PostgresApplicationRecorder):
             "COPY {schema}.{table} (originator_id, originator_version, topic, state) "
             "FROM STDIN (FORMAT BINARY)"
         ).format(**names)
-        # Drops the library's unlocked insert function: nothing may append past the lock.
+        # Without the library's unlocked insert function and its type: nothing may append past
+        # the lock.
         del self.sql_create_statements[self.create_insert_function_statement_index]
-        self.sql_create_statements += [SQL(s).format(**names) for s in _POSTGRES_OBJECTS]
+        self.sql_create_statements = [
+            statement
+            for statement in self.sql_create_statements
+            if "CREATE TYPE" not in statement.as_string()
+        ] + [SQL(s).format(**names) for s in _POSTGRES_OBJECTS]
+
+    def create(self, connection: Connection) -> None:
+        """Make the table, its index, functions and guard in a transaction under way."""
+        with connection.connection.cursor() as cursor:
+            for statement in self.sql_create_statements:
+                cursor.execute(statement)  # type: ignore[arg-type]
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
@@ -129,10 +139,10 @@ class PostgresRecorder(PostgresApplicationRecorder):
         """
         beside: Sequence[Beside] = kwargs.get("beside", ())
         with self.datastore.get_connection() as conn:
-            if not beside and len(stored_events) < COPY_FROM:
+            if not beside and len(stored_events) < self.COPY_FROM:
                 return self._append_few(conn, stored_events)
             with conn.transaction():
-                if len(stored_events) < COPY_FROM:
+                if len(stored_events) < self.COPY_FROM:
                     ids = self._append_few(conn, stored_events)
                 else:
                     ids = self._append_many(conn, stored_events)
@@ -268,6 +278,11 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
             ),
         ]
 
+    def create(self, connection: Connection) -> None:
+        """Make the table and its guards in a transaction under way."""
+        for statement in self.create_table_statements:
+            connection.exec_driver_sql(statement)
+
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
@@ -295,7 +310,7 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
                         f"({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
                         ([row[c] for c in columns] for row in table.rows),
                     )
-        return range(last + 1, last + 1 + len(stored_events))
+        return list(range(last + 1, last + 1 + len(stored_events)))
 
     def read_log(self, after: int, limit: int) -> list[LogRow]:
         """Events in the order of their commits, after a position."""
@@ -355,69 +370,3 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
                 if isinstance(error, sqlite3.OperationalError):
                     raise OperationalError(str(error)) from error
                 raise
-
-
-# --- connections --------------------------------------------------------------------------
-
-
-def environment(database_url: str) -> dict[str, str]:
-    """The library's settings for a database URL. Tables are made by `init`, never in passing."""
-    url = make_url(database_url)
-    settings = {"CREATE_TABLE": "n", "ORIGINATOR_ID_TYPE": "uuid"}
-    if url.get_backend_name() == "sqlite":
-        return settings | {
-            "PERSISTENCE_MODULE": "eventsourcing.sqlite",
-            "APPLICATION_RECORDER_TOPIC": "ledger.store:SQLiteRecorder",
-            "SQLITE_DBNAME": url.database or "ledger.db",
-            "SQLITE_LOCK_TIMEOUT": "30",
-        }
-    host = url.host or _one(url, "host") or ""
-    return settings | {
-        "PERSISTENCE_MODULE": "eventsourcing.postgres",
-        "APPLICATION_RECORDER_TOPIC": "ledger.store:PostgresRecorder",
-        "POSTGRES_DBNAME": url.database or "",
-        "POSTGRES_HOST": host,
-        "POSTGRES_PORT": str(url.port or _one(url, "port") or 5432),
-        "POSTGRES_USER": url.username or _one(url, "user") or "",
-        "POSTGRES_PASSWORD": str(url.password or ""),
-        "POSTGRES_POOL_SIZE": "1",
-        "POSTGRES_MAX_OVERFLOW": "9",
-        "POSTGRES_IDLE_IN_TRANSACTION_SESSION_TIMEOUT": "60",
-    }
-
-
-def factory(database_url: str, name: str) -> InfrastructureFactory[Any]:
-    """The library's factory for an event store of that name, as `Application` makes its own."""
-    return InfrastructureFactory.construct(Environment(name, environment(database_url)))
-
-
-def _one(url: URL, key: str) -> str | None:
-    value = url.query.get(key)
-    return value[0] if isinstance(value, tuple) else value
-
-
-def connect(database_url: str) -> Engine:
-    """A SQLAlchemy engine on the same database, for the durable and the read tables."""
-    url = make_url(database_url)
-    if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": 30})
-        event.listen(engine, "connect", _sqlite_connected)
-        event.listen(engine, "begin", _sqlite_begins)
-        return engine
-    return create_engine(url.set(drivername="postgresql+psycopg"), pool_size=2, max_overflow=8)
-
-
-def writing(engine: Engine) -> Engine:
-    """The engine for transactions that will write; on SQLite they take the lock at once."""
-    return engine.execution_options(writing=True)
-
-
-def _sqlite_begins(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _sqlite_connected(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # transactions are begun by whoever needs one
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")

@@ -229,9 +229,7 @@ def rows_of(ledger: Ledger, tables: Iterable[str] = ()) -> dict[str, list[tuple[
     """Every row of every read table (or those named), in order."""
     with ledger.engine.connect() as connection:
         return {
-            table.name: sorted(
-                (tuple(row) for row in connection.execute(select(table))), key=repr
-            )
+            table.name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
             for table in read_tables.sorted_tables
             if not tables or table.name in tables
         }

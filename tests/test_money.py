@@ -57,8 +57,14 @@ def test_only_text_is_read_as_pounds(value: object) -> None:
 
 @pytest.mark.parametrize(
     ("pence", "text"),
-    [(0, "£0.00"), (5, "£0.05"), (-5, "-£0.05"), (119_870, "£1,198.70"), (-123_456_789, "-£1,234,567.89")],
-)  # fmt: skip
+    [
+        (0, "£0.00"),
+        (5, "£0.05"),
+        (-5, "-£0.05"),
+        (119_870, "£1,198.70"),
+        (-123_456_789, "-£1,234,567.89"),
+    ],
+)
 def test_pence_are_printed_as_people_read_them(pence: int, text: str) -> None:
     assert format_pounds(pence) == text
 

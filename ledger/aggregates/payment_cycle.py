@@ -7,6 +7,7 @@ those lines, so that what was approved is provably what was paid.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import ClassVar, Literal, Unpack
@@ -31,9 +32,11 @@ from ledger.errors import (
     CycleNotApproved,
     CycleNotIssued,
     CycleNotSettledYet,
+    InvalidValue,
 )
 
 LINES_IN_AN_EVENT = 500
+_REFERENCE = re.compile(r"[A-Z0-9][A-Z0-9-]{0,19}")
 
 RejectionReason = Literal["totals_unexpected", "exceptions_unexplained", "wrong_period", "other"]
 
@@ -161,6 +164,11 @@ class PaymentCycle(EventSourced):
 
         A preparation that gives the very same lines and exceptions again records nothing.
         """
+        if not _REFERENCE.fullmatch(self.reference):
+            raise InvalidValue(
+                "A cycle's reference names its bank file: 1 to 20 of A to Z, 0 to 9 and -.",
+                field="reference",
+            )
         self._require_status("prepare", None, "prepared", "rejected")
         listed, noted = list(lines), list(exceptions)
         prepared = CyclePrepared(

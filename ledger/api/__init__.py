@@ -1,0 +1,53 @@
+"""The JSON API under /v1: one module for each noun.
+
+`uvicorn --factory ledger.api:create_app` serves it; `pbledger serve` does so on loopback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import to_thread
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from ledger.api import (
+    budget_commands,
+    budgets,
+    cycle_steps,
+    cycles,
+    health,
+    people,
+    problems,
+)
+from ledger.api.openapi import described
+from ledger.api.requests import LoopbackOnly
+from ledger.application import Ledger
+from ledger.config import Settings
+
+THREADS = 4  # measured: more of them only wait for each other
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; it opens one ledger when the server starts and closes it at the end."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
+        with Ledger(settings or Settings()) as app.state.ledger:
+            yield
+
+    # No pages that load scripts from elsewhere: the description is JSON.
+    app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+    app.add_middleware(LoopbackOnly)
+    problems.install(app)
+    for noun in (budget_commands, budgets, people, cycle_steps, cycles, health):
+        app.include_router(noun.router)
+    app.add_api_route("/v1/openapi.json", _description, include_in_schema=False)
+    return app
+
+
+def _description(request: Request) -> Response:
+    """The OpenAPI description of everything here."""
+    return Response(described(request.app), media_type="application/json")

@@ -11,7 +11,7 @@ import typer
 
 from ledger.cli.parameters import EffectiveOn, read_date
 from ledger.cli.screen import Screen
-from ledger.cli.session import refuse, session_of
+from ledger.cli.session import now, refuse, session_of
 from ledger.errors import CaseloadConflicts, CaseloadRefused
 
 CaseloadFile = Annotated[
@@ -39,7 +39,7 @@ def import_caseload(
     from ledger.caseload import read_caseload
 
     session = session_of(ctx)
-    recorded_at = session.said()["recorded_at"]
+    recorded_by = "nobody: a dry run" if dry_run else session.actor()
     try:
         caseload = read_caseload(file.read_bytes())
         with (
@@ -49,8 +49,8 @@ def import_caseload(
             result = caseload_import.import_caseload(
                 ledger,
                 caseload,
-                recorded_at=recorded_at,
-                recorded_by=session.actor(),
+                recorded_at=now(),
+                recorded_by=recorded_by,
                 dry_run=dry_run,
                 progress=bar,
             )

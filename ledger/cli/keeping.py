@@ -30,7 +30,7 @@ def init(
     from sqlalchemy import make_url
 
     from ledger.application import Ledger, grant
-    from ledger.store import connect
+    from ledger.database import connect
 
     session = session_of(ctx)
     Ledger.initialise(session.settings)

@@ -35,15 +35,27 @@ class Session:
     def settings(self) -> Settings:
         """The settings of the environment; one that cannot be read is a usage error."""
         from pydantic import ValidationError
+        from sqlalchemy import make_url
+        from sqlalchemy.exc import ArgumentError
 
         from ledger.config import Settings
 
         try:
-            return Settings()
+            settings = Settings()
         except ValidationError as error:
             first = error.errors()[0]
             name = f"LEDGER_{str(first['loc'][0]).upper()}"
             raise typer.BadParameter(str(first["msg"]), param_hint=name) from None
+        try:
+            backend = make_url(settings.database_url).get_backend_name()
+        except (ArgumentError, ValueError):
+            backend = ""
+        if backend not in ("sqlite", "postgresql"):
+            raise typer.BadParameter(
+                "It must be sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
+                param_hint="LEDGER_DATABASE_URL",
+            )
+        return settings
 
     def actor(self) -> str:
         """Who is acting; a usage error if nobody has been named."""
@@ -62,10 +74,10 @@ class Session:
 
     def said(self, effective_on: date | None = None) -> Said:
         """What accompanies a command given now; it takes effect today unless told."""
-        now = datetime.now(UTC)
+        moment = now()
         return {
-            "effective_on": effective_on or now.date(),
-            "recorded_at": now,
+            "effective_on": effective_on or moment.date(),
+            "recorded_at": moment,
             "recorded_by": self.actor(),
         }
 
@@ -101,9 +113,9 @@ def session_of(ctx: typer.Context) -> Session:
     return found
 
 
-def today() -> date:
-    """The day on which a verb runs."""
-    return datetime.now(UTC).date()
+def now() -> datetime:
+    """The moment at which a verb runs: the one clock of the program."""
+    return datetime.now(UTC)
 
 
 class Verbs(TyperGroup):
@@ -150,13 +162,8 @@ def _next(arguments: Iterator[str]) -> Iterator[str]:
 def _of_the_database(error: Exception) -> Refusal:
     """A fault of the database as a refusal; any other error is raised on."""
     from eventsourcing.persistence import PersistenceError
-    from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+    from sqlalchemy.exc import DBAPIError
 
-    if isinstance(error, ArgumentError | NoSuchModuleError):
-        raise typer.BadParameter(
-            "It must be sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
-            param_hint="LEDGER_DATABASE_URL",
-        ) from None
     if isinstance(error, DBAPIError):
         return StoreUnavailable(f"The database did not answer: {_first_line(error.orig)}.")
     if isinstance(error, PersistenceError | sqlite3.Error):
@@ -174,13 +181,13 @@ def refuse(refusal: Refusal, *, as_document: bool) -> None:
         print(f"refused: {refusal.code}: {refusal}", file=sys.stderr)
         return
     document = {
+        **refusal.details,
         "type": f"urn:pbledger:refusal:{refusal.code}",
         "title": refusal.rule,
         "status": refusal.status,
         "detail": str(refusal),
         "code": refusal.code,
         "retryable": refusal.retryable,
-        **refusal.details,
     }
     print(as_json(document), file=sys.stderr)
 

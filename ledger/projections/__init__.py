@@ -8,9 +8,10 @@ from sqlalchemy import Engine
 from ledger.projections.audit import Audit
 from ledger.projections.balances import Balances
 from ledger.projections.finance import FinanceTotals
-from ledger.projections.following import Log, Projections
+from ledger.projections.following import Projections
 from ledger.projections.journal import Postings
 from ledger.projections.registers import Budgets, Cycles, Payments
+from ledger.projections.replaying import Log
 from ledger.projections.tables import Appending, Keyed
 
 APPENDING: tuple[Appending, ...] = (Postings(), Audit())

@@ -23,12 +23,11 @@ def insert(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) 
         return
     if connection.dialect.name == "postgresql":
         columns = ", ".join(column.name for column in table.columns)
-        nullable = any(column.nullable for column in table.columns)
         with connection.connection.cursor() as cursor:
             statement = f"COPY {table.name} ({columns}) FROM STDIN"
             with cursor.copy(statement) as copy:  # type: ignore[attr-defined]
                 for some in _chunks(rows, CHUNK):
-                    copy.write(_escaped(some) if nullable else _text(some))
+                    copy.write(_text(some))
         return
     marks = ", ".join("?" * len(table.columns))
     cursor = connection.connection.cursor()
@@ -40,17 +39,24 @@ def insert(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) 
 
 
 def _text(rows: Sequence[Sequence[Any]]) -> str:
-    """Rows without nulls as COPY text; formatting whole lines is three times as fast as cells."""
+    """Rows as COPY text; formatting whole lines is three times as fast as escaping cells.
+
+    A null is written as NUL, which no text of either database holds, until it is known that
+    nothing needs escaping."""
     width = len(rows[0])
     line = "\t".join(["%s"] * width) + "\n"
-    text = "".join([line % tuple(row) for row in rows])
+    text = "".join(
+        [line % tuple(["\0" if cell is None else cell for cell in row]) for row in rows]
+        if any(None in row for row in rows)
+        else [line % tuple(row) for row in rows]
+    )
     plain = (
         text.count("\t") == (width - 1) * len(rows)
         and text.count("\n") == len(rows)
         and "\r" not in text
         and "\\" not in text
     )
-    return text if plain else _escaped(rows)
+    return text.replace("\0", r"\N") if plain else _escaped(rows)
 
 
 def _escaped(rows: Iterable[Sequence[Any]]) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -27,16 +27,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateIndex
 
-from ledger.aggregates.event_sourced import Event
-from ledger.errors import ProjectionStopped, ReadTablesOutOfDate
+from ledger.database import writing
+from ledger.errors import ReadTablesOutOfDate
 from ledger.projections import bulk
-from ledger.projections.tables import Appending, Entry, Key, Keyed, Row
-from ledger.store import LogRow, writing
+from ledger.projections.replaying import Fold, Log, Progress, Replay, reason, stopped
+from ledger.projections.tables import Appending, Entry, Key, Keyed
+from ledger.store import LogRow
 
 BATCH = 10_000
 REVISION = 1  # raise it when a projection means something else by the same columns
-
-Progress = Callable[[int], None]
 
 _metadata = MetaData()
 positions = Table(
@@ -49,18 +48,6 @@ positions = Table(
     Column("stopped_why", Text),
 )
 _NAME = "read-tables"
-
-
-class Log(Protocol):
-    """What is followed."""
-
-    def read_log(self, after: int, limit: int) -> list[LogRow]:
-        """Events after a position, in the order of their commits."""
-        ...
-
-    def max_notification_id(self) -> int | None:
-        """The position of the last event."""
-        ...
 
 
 class Status(NamedTuple):
@@ -93,27 +80,32 @@ class Projections:
     """All read tables, following one log together."""
 
     def __init__(
-        self, engine: Engine, log: Log, appending: Sequence[Appending], keyed: Sequence[Keyed]
+        self,
+        engine: Engine,
+        log: Log,
+        appending: Sequence[Appending],
+        keyed: Sequence[Keyed],
+        batch: int = BATCH,
     ) -> None:
         self._engine = engine
         self._log = log
         self._appending = appending
         self._keyed = keyed
+        self._batch = batch
         self.tables = [projection.table for projection in (*appending, *keyed)]
-        described = repr([(t.name, [str(c.type) for c in t.c]) for t in self.tables])
+        described = repr([(t.name, [(c.name, str(c.type)) for c in t.c]) for t in self.tables])
         self.shape = hashlib.sha256(f"{REVISION} {described}".encode()).hexdigest()[:16]
 
     # --- making ---------------------------------------------------------------------------
 
-    def create(self) -> None:
+    def create(self, connection: Connection) -> None:
         """Make the tables that are not there yet, at the beginning of the log."""
-        _metadata.create_all(self._engine)
-        with writing(self._engine).begin() as connection:
-            if self._position(connection) is None:
-                for table in self.tables:
-                    table.create(connection, checkfirst=True)
-                row = {"name": _NAME, "position": 0, "shape": self.shape}
-                connection.execute(insert(positions).values(row))
+        _metadata.create_all(connection)
+        if self._position(connection) is None:
+            for table in self.tables:
+                table.create(connection, checkfirst=True)
+            row = {"name": _NAME, "position": 0, "shape": self.shape}
+            connection.execute(insert(positions).values(row))
 
     def status(self) -> Status:
         """Where the tables stand; `healthy` says whether they follow the log."""
@@ -144,29 +136,20 @@ class Projections:
     def _one_batch(self) -> tuple[int, int]:
         with writing(self._engine).begin() as connection:
             row = self._locked(connection)
-            log_rows = self._log.read_log(row.position, BATCH)
+            log_rows = self._log.read_log(row.position, self._batch)
             if not log_rows:
                 return row.position, 0
-            entries, fault = _decoded(log_rows)
-            with connection.begin_nested() as attempt:
-                wrong = self._apply(connection, entries)
-                if wrong:
-                    attempt.rollback()
-            if wrong:
-                entries, fault = entries[: wrong[0]], wrong[1]
-                self._apply(connection, entries)
-            reached = entries[-1].position if entries else row.position
-            stopped = log_rows[len(entries)][0] if fault else None
+            entries, unreadable = _decoded(log_rows)
+            applied, fault = self._apply(connection, entries)
+            fault = fault or unreadable
+            reached = entries[applied - 1].position if applied else row.position
+            at = log_rows[applied][0] if fault else None
             connection.execute(
-                update(positions).values(
-                    position=reached, stopped_at=stopped, stopped_why=fault or None
-                )
+                update(positions).values(position=reached, stopped_at=at, stopped_why=fault or None)
             )
-        if fault:
-            raise ProjectionStopped(
-                f"The read tables stopped at event {stopped}: {fault}", position=stopped
-            )
-        return reached, len(entries)
+        if at is not None:
+            raise stopped(at, fault)
+        return reached, applied
 
     def _locked(self, connection: Connection) -> Any:
         row = connection.execute(select(positions).with_for_update()).one()
@@ -177,21 +160,35 @@ class Projections:
     def _position(self, connection: Connection) -> Any:
         return connection.execute(select(positions)).one_or_none()
 
-    def _apply(
-        self, connection: Connection, entries: Sequence[Entry]
-    ) -> tuple[int, str] | None:
-        """Apply entries to the live tables; at a fault, say how many came before it and why."""
+    def _apply(self, connection: Connection, entries: Sequence[Entry]) -> tuple[int, str]:
+        """Apply entries up to the first that cannot be; says how many were, and why no more.
+
+        Whatever goes wrong, in a projection or in the database, halving finds the event.
+        """
+        try:
+            with connection.begin_nested():
+                self._apply_all(connection, entries)
+        except Exception as error:
+            if connection.invalidated:
+                raise
+            if len(entries) == 1:
+                return 0, reason(error)
+            half = len(entries) // 2
+            applied, fault = self._apply(connection, entries[:half])
+            if not fault:
+                applied, fault = self._apply(connection, entries[half:])
+                applied += half
+            return applied, fault
+        return len(entries), ""
+
+    def _apply_all(self, connection: Connection, entries: Sequence[Entry]) -> None:
         kept = [bulk.take(connection, p.table, _keys(p, entries)) for p in self._keyed]
-        fold = _Fold(self._appending, self._keyed, kept)
-        for count, entry in enumerate(entries):
-            try:
-                fold.apply(entry)
-            except Exception as error:  # noqa: BLE001 - whatever it is, stop there and say so
-                return count, f"{type(error).__name__}: {error}"
+        fold = Fold(self._appending, self._keyed, kept)
+        for entry in entries:
+            fold.apply(entry)
         fold.flush(connection, [projection.table for projection in self._appending])
         for projection, rows in zip(self._keyed, kept, strict=True):
             bulk.insert(connection, projection.table, list(rows.values()))
-        return None
 
     # --- rebuilding and verifying ---------------------------------------------------------
 
@@ -201,37 +198,59 @@ class Projections:
         Readers see the old tables until the swap, and then the new. Killed at any point it
         leaves the old tables as they were.
         """
-        with self._replayed("rebuilt_", progress) as (connection, replay, position):
-            for table in self.tables:
-                connection.execute(text(f"DROP TABLE IF EXISTS {table.name}"))
-                connection.execute(text(f"ALTER TABLE {replay}{table.name} RENAME TO {table.name}"))
-                for index in sorted(table.indexes, key=lambda i: str(i.name)):
-                    connection.execute(CreateIndex(index))
-            connection.execute(
-                update(positions).values(
-                    position=position, shape=self.shape, stopped_at=None, stopped_why=None
+        with _without_gc(), self._replay() as replay:
+            replay.follow(None, progress)
+            connection = replay.connection.execution_options(writing=True)
+            with connection.begin():
+                connection.execute(select(positions).with_for_update()).one()
+                replay.finish(None, progress)  # what came meanwhile, under the lock
+                for table in self.tables:
+                    rebuilt = table.to_metadata(MetaData(), name=f"rebuilt_{table.name}")
+                    rebuilt.indexes.clear()
+                    rebuilt.create(connection)
+                    connection.execute(
+                        text(f"INSERT INTO {rebuilt.name} SELECT * FROM replayed_{table.name}")  # noqa: S608
+                    )
+                for table in self.tables:
+                    connection.execute(text(f"DROP TABLE IF EXISTS {table.name}"))
+                    connection.execute(
+                        text(f"ALTER TABLE rebuilt_{table.name} RENAME TO {table.name}")
+                    )
+                    for index in sorted(table.indexes, key=lambda i: str(i.name)):
+                        connection.execute(CreateIndex(index))
+                connection.execute(
+                    update(positions).values(
+                        position=replay.position,
+                        shape=self.shape,
+                        stopped_at=None,
+                        stopped_why=None,
+                    )
                 )
-            )
-        return position
+        return replay.position
 
     def verify(self, progress: Progress = _ignore) -> Difference | None:
         """Replay the log beside the live tables and compare every row of every table.
 
         Returns the first difference, or None if there is none.
         """
-        self.catch_up()
-        with self._replayed("replayed_", progress) as (connection, replay, _):
-            found = next(self._differences(connection, replay), None)
-            for table in self.tables:
-                connection.execute(text(f"DROP TABLE {replay}{table.name}"))
-        return found
+        reached = self.catch_up()
+        with _without_gc(), self._replay() as replay:
+            replay.follow(reached, progress)
+            with replay.connection.begin():
+                position = self._locked(replay.connection).position
+                replay.finish(position, progress)
+                if replay.position != position:
+                    return Difference(
+                        positions.name, {"position": position}, "where the log has no event"
+                    )
+                return next(self._differences(replay.connection), None)
 
-    def _differences(self, connection: Connection, replay: str) -> Iterator[Difference]:
+    def _differences(self, connection: Connection) -> Iterator[Difference]:
         for table in self.tables:
             names = [column.name for column in table.columns]
             for one, other, where in (
-                (table.name, f"{replay}{table.name}", "in the table but not in the replay"),
-                (f"{replay}{table.name}", table.name, "in the replay but not in the table"),
+                (table.name, f"replayed_{table.name}", "in the table but not in the replay"),
+                (f"replayed_{table.name}", table.name, "in the replay but not in the table"),
             ):
                 columns = ", ".join(names)
                 first = connection.execute(
@@ -244,102 +263,14 @@ class Projections:
                     yield Difference(table.name, dict(zip(names, first, strict=True)), where)
 
     @contextmanager
-    def _replayed(
-        self, prefix: str, progress: Progress
-    ) -> Iterator[tuple[Connection, str, int]]:
-        """Replay the whole log into tables with a prefix; yields under the position's lock.
+    def _replay(self) -> Iterator[Replay]:
+        """A replay in temporary tables on a connection of its own, gone when that closes.
 
-        Most of the log is folded without any lock; only what came meanwhile is folded under
-        it, so that the replay and the live tables stand at the same position.
+        So replays at once never meet, and one that is killed leaves nothing behind.
         """
-        beside = MetaData()
-        tables = [table.to_metadata(beside, name=f"{prefix}{table.name}") for table in self.tables]
-        for table in tables:
-            table.indexes.clear()
-        with writing(self._engine).begin() as connection:
-            beside.drop_all(connection)
-            beside.create_all(connection)
-        appending = tables[: len(self._appending)]
-        fold = _Fold(self._appending, self._keyed, [{} for _ in self._keyed])
-        position = 0
-        with _without_gc():
-            while entries := self._read(position):
-                position = self._fold_batch(fold, entries, appending, progress)
-            with writing(self._engine).begin() as connection:
-                row = connection.execute(select(positions).with_for_update()).one()
-                while (entries := self._read(position)) and (
-                    prefix == "rebuilt_" or entries[0].position <= row.position
-                ):
-                    position = self._fold_batch(fold, entries, appending, progress, connection)
-                for table, rows in zip(tables[len(appending) :], fold.kept, strict=True):
-                    bulk.insert(connection, table, list(rows.values()))
-                yield connection, prefix, position
-
-    def _read(self, position: int) -> list[Entry]:
-        return [Entry.read(row) for row in self._log.read_log(position, BATCH)]
-
-    def _fold_batch(
-        self,
-        fold: _Fold,
-        entries: Sequence[Entry],
-        tables: Sequence[Table],
-        progress: Progress,
-        connection: Connection | None = None,
-    ) -> int:
-        for entry in entries:
-            fold.apply(entry)
-        if connection is None:
-            with writing(self._engine).begin() as own:
-                fold.flush(own, tables)
-        else:
-            fold.flush(connection, tables)
-        progress(len(entries))
-        return entries[-1].position
-
-
-class _Fold:
-    """Every projection applied to one entry after another, in memory."""
-
-    def __init__(
-        self,
-        appending: Sequence[Appending],
-        keyed: Sequence[Keyed],
-        kept: list[dict[Key, Row]],
-    ) -> None:
-        self._appending = appending
-        self._keyed = keyed
-        self.kept = kept
-        self.appended: list[list[tuple[Any, ...]]] = [[] for _ in appending]
-
-        self._concerned: dict[type[Event], _Concerned] = {}
-
-    def apply(self, entry: Entry) -> None:
-        changing, adding = self._concerned_with(type(entry.event))
-        for keyed, rows in changing:
-            keyed.apply(entry, rows)
-        for appending, appended in adding:
-            appended.extend(appending.rows(entry))
-
-    def _concerned_with(self, event_type: type[Event]) -> _Concerned:
-        found = self._concerned.get(event_type)
-        if found is None:
-            keyed = zip(self._keyed, self.kept, strict=True)
-            appending = zip(self._appending, self.appended, strict=True)
-            found = self._concerned[event_type] = (
-                [(p, rows) for p, rows in keyed if p.concerns(event_type)],
-                [(p, rows) for p, rows in appending if p.concerns(event_type)],
-            )
-        return found
-
-    def flush(self, connection: Connection, tables: Sequence[Table]) -> None:
-        for table, appended in zip(tables, self.appended, strict=True):
-            bulk.insert(connection, table, appended)
-            appended.clear()
-
-
-_Concerned = tuple[
-    list[tuple[Keyed, dict[Key, Row]]], list[tuple[Appending, list[tuple[Any, ...]]]]
-]
+        with self._engine.connect() as connection:
+            connection.detach()
+            yield Replay(connection, self._log, self._batch, self._appending, self._keyed)
 
 
 def _keys(projection: Keyed, entries: Sequence[Entry]) -> set[Key]:
@@ -356,7 +287,7 @@ def _decoded(log_rows: Sequence[LogRow]) -> tuple[list[Entry], str]:
         try:
             entries.append(Entry.read(row))
         except Exception as error:  # noqa: BLE001 - whatever it is, stop there and say so
-            return entries, f"{type(error).__name__}: {error}"
+            return entries, reason(error)
     return entries, ""
 
 

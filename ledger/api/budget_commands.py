@@ -1,0 +1,135 @@
+"""Everything that can be said of a personal budget: a route for each of its commands.
+
+The routes are made from the commands' own arguments, so that a new command is written once,
+in its aggregate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import msgspec
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from ledger.aggregates.event_sourced import Recorded
+from ledger.aggregates.payees import PayeeType
+from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.api.budgets import RecordedEvent, recorded_events
+from ledger.api.idempotency import Once
+from ledger.api.openapi import writes
+from ledger.api.requests import BodyOf, Writing
+from ledger.commands import BUDGET_COMMANDS, Command
+from ledger.people import Private
+from ledger.store import Beside
+
+router = APIRouter(tags=["budget commands"])
+
+
+class BudgetChanged(msgspec.Struct):
+    """The budget's version now, and the events recorded: none if it was so already."""
+
+    reference: str
+    version: int
+    events: list[RecordedEvent]
+
+
+class PayeeProposal(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Account details to be paid to. They are sealed at once and never sent back."""
+
+    effective_on: date
+    payee_type: PayeeType
+    account_name: str
+    sort_code: str
+    account_number: str
+
+
+def changed(budget: PersonalBudget, events: Sequence[Recorded]) -> BudgetChanged:
+    """The answer to a change of a budget."""
+    return BudgetChanged(budget.reference, budget.version, list(recorded_events(events)))
+
+
+def _body_of(command: Command) -> type[msgspec.Struct]:
+    """The command's own arguments and the day they take effect."""
+    return msgspec.defstruct(
+        command.arguments.__name__,
+        [("effective_on", date)],
+        bases=(command.arguments,),
+        namespace={"__doc__": command.summary},
+        module=__name__,
+        kw_only=True,
+        frozen=True,
+    )
+
+
+def _route(command: Command, struct: type[msgspec.Struct]) -> Callable[..., Response]:
+    """What answers for one command."""
+    body_of: BodyOf[msgspec.Struct] = BodyOf(struct)
+    opens = command.name == "open"
+
+    def give(reference: str, write: Writing) -> Response:
+        arguments = body_of.read(write.body)
+        said = write.said(arguments.effective_on)  # type: ignore[attr-defined]
+        once = Once(write)
+
+        def rows(budget: PersonalBudget, events: Sequence[Recorded]) -> list[Beside]:
+            return [once.row(changed(budget, events), 201 if opens and events else 200)]
+
+        return once.do(
+            lambda: write.ledger.change(
+                PersonalBudget,
+                reference,
+                lambda budget: command.give(budget, arguments, said),
+                create=opens,
+                expected_version=write.expected_version,
+                beside=rows,
+            )
+        )
+
+    give.__name__ = command.name.replace("-", "_")
+    return give
+
+
+for _command in BUDGET_COMMANDS.values():
+    _struct = _body_of(_command)
+    router.add_api_route(
+        f"/v1/budgets/{{reference:reference}}/{_command.name}",
+        _route(_command, _struct),
+        methods=["POST"],
+        summary=_command.summary,
+        description=_command.description or _command.summary,
+        **writes(
+            BudgetChanged,
+            _struct,
+            if_match=True,
+            created="The budget was opened." if _command.name == "open" else "",
+        ),
+    )
+
+_proposal = BodyOf(PayeeProposal)
+
+
+@router.post("/v1/budgets/{reference:reference}/propose-payee",
+             summary="Propose account details for payments.",
+             **writes(BudgetChanged, PayeeProposal, if_match=True))  # fmt: skip
+def propose_payee(reference: str, write: Writing) -> Response:
+    """Seal the account of the person, or of whoever holds the money for them, and propose it.
+
+    Someone else must verify it before anything is paid to it. The answer's event names it by
+    `payee_reference`; the details themselves are never sent back.
+    """
+    proposal = _proposal.read(write.body)
+    once = Once(write)
+    return once.do(
+        lambda: write.ledger.propose_payee(
+            reference,
+            payee_type=proposal.payee_type,
+            account_name=proposal.account_name,
+            sort_code=proposal.sort_code,
+            account_number=proposal.account_number,
+            said=write.said(proposal.effective_on),
+            expected_version=write.expected_version,
+            also=lambda budget, events: [once.row(changed(budget, events))],
+        )
+    )

@@ -1,0 +1,352 @@
+"""Personal budgets: the register, where one stands, its history and its balances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from sqlalchemy import Table, select
+
+from ledger.aggregates.care_decisions import AgreementSigned
+from ledger.aggregates.clawbacks import Clawback
+from ledger.aggregates.event_sourced import TOPICS, Event, Recorded, stream_id
+from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.aggregates.spend_returns import SpendReturn
+from ledger.api.idempotency import answer
+from ledger.api.openapi import reads
+from ledger.api.requests import AsOf, AsOfAsked, Limit, ledger_of, today
+from ledger.application import Ledger
+from ledger.dates import Period
+from ledger.entitlement import AllocationTerm, ContributionTerm, EntitlementLine, SuspensionTerm
+from ledger.errors import BudgetNotFound, ReadTablesOutOfDate
+from ledger.projections.audit import sentence
+from ledger.projections.balances import balances_of
+from ledger.projections.registers import Budgets
+
+router = APIRouter(tags=["budgets"])
+_COMMON = frozenset(Event.__struct_fields__)
+_NOT_SHOWN = _COMMON | {"fingerprint"}  # tells equal accounts apart, which is nobody's business
+
+
+# --- what is answered ---------------------------------------------------------------------
+
+
+class RecordedEvent(msgspec.Struct):
+    """One event: `event` is its permanent name, `facts` its own fields."""
+
+    version: int
+    event: str
+    effective_on: date
+    recorded_at: datetime
+    recorded_by: str
+    sentence: str
+    facts: dict[str, Any]
+
+
+class BudgetHistory(msgspec.Struct):
+    """Every event of a budget in the order in which they were recorded."""
+
+    reference: str
+    on: date | None
+    known_at: datetime | None
+    events: list[RecordedEvent]
+
+
+class BudgetEntry(msgspec.Struct):
+    """A budget's row in the register."""
+
+    reference: str
+    recipient_reference: str
+    legal_basis: str
+    primary_support_reason: str
+    opened_on: date
+    closed_on: date | None
+    offer_outcome: str | None
+    agreement_version: str | None
+    payee_reference: str | None
+    suspended_from: date | None
+    suspension_review_on: date | None
+    paid_to: date | None
+    last_payment_reference: str | None
+    last_payment_pence: int | None
+    version: int
+
+
+class BudgetRegister(msgspec.Struct):
+    """Part of the register by reference; ask for `after` = `next_after` for what follows."""
+
+    budgets: list[BudgetEntry]
+    next_after: str | None
+
+
+class BudgetBalance(msgspec.Struct):
+    """What stands on each of a budget's accounts: debits positive, credits negative, in pence.
+
+    `accounts` adds up to nought. An account that nothing was ever posted to is absent."""
+
+    reference: str
+    on: date | None
+    known_at: datetime | None
+    accounts: dict[str, int]
+
+
+class ProposedPayee(msgspec.Struct):
+    """Account details by reference; the details themselves are sealed and never sent."""
+
+    payee_reference: str
+    payee_type: str
+    proposed_by: str
+
+
+class HeldBack(msgspec.Struct):
+    """A gate that stands between the budget and a payment: the refusal it would meet."""
+
+    code: str
+    sentence: str
+
+
+class Due(msgspec.Struct):
+    """What would be paid for all days up to `to` that were not paid before.
+
+    `amount_pence` is what is owed less `deducted_pence` (instalments of clawback). While
+    anything is in `held_back_by`, nothing is paid."""
+
+    to: date
+    owed_pence: int
+    deducted_pence: int
+    amount_pence: int
+    lines: list[EntitlementLine]
+    held_back_by: list[HeldBack]
+
+
+class PaymentEntry(msgspec.Struct):
+    """One payment and where it stands."""
+
+    payment_reference: str
+    cycle_reference: str
+    payee_reference: str
+    period: Period
+    pay_on: date
+    amount_pence: int
+    deducted_pence: int
+    status: str
+
+
+class SpendReturnEntry(msgspec.Struct):
+    """One spend return; the figures are null until the person has sent them."""
+
+    return_reference: str
+    period: Period
+    due_on: date
+    status: str
+    overdue: bool
+    opening_balance_pence: int | None
+    money_in_pence: int | None
+    spending_pence: int | None
+    closing_balance_pence: int | None
+
+
+class ClawbackEntry(msgspec.Struct):
+    """One clawback and where it stands."""
+
+    clawback_reference: str
+    standing: Clawback
+
+
+class Budget(msgspec.Struct):
+    """Where a budget stands: all that is known of it, and the terms in force on `on`."""
+
+    reference: str
+    version: int
+    on: date
+    known_at: datetime | None
+    recipient_reference: str
+    legal_basis: str
+    primary_support_reason: str
+    opened_on: date
+    paid_elsewhere_to: date | None
+    closed_on: date | None
+    offer_outcome: str | None
+    exclusion_code: str
+    agreement_version: str | None
+    return_frequency: str | None
+    payee: ProposedPayee | None
+    proposed_payees: list[ProposedPayee]
+    weekly_budget_pence: int
+    allocations: list[AllocationTerm]
+    contribution: ContributionTerm | None
+    suspension: SuspensionTerm | None
+    suspension_review_on: date | None
+    due: Due
+    payments: list[PaymentEntry]
+    spend_returns: list[SpendReturnEntry]
+    clawbacks: list[ClawbackEntry]
+
+
+# --- routes -------------------------------------------------------------------------------
+
+
+@router.get("/v1/budgets", summary="List the budgets", **reads(BudgetRegister, missing=False))
+def list_budgets(
+    request: Request,
+    after: Annotated[str, Query(max_length=20, description="Begin after this reference.")] = "",
+    limit: Limit = 100,
+) -> Response:
+    """The register of budgets, in order of reference."""
+    rows, next_after = register_page(ledger_of(request), Budgets.table, after, limit)
+    entries = [BudgetEntry(**row) for row in rows]
+    return answer(BudgetRegister(entries, next_after))
+
+
+@router.get("/v1/budgets/{reference:reference}/history", summary="Read out the history",
+            **reads(BudgetHistory))  # fmt: skip
+def budget_history(request: Request, reference: str, as_of: AsOfAsked) -> Response:
+    """Every event in plain English: what took effect by `on`, as known at `known_at`."""
+    history = list(ledger_of(request).history(PersonalBudget, reference))
+    if not history:
+        raise BudgetNotFound(f"There is no personal budget {reference}.")
+    events = list(recorded_events(h for h in history if _is_within(h.event, as_of)))
+    return answer(BudgetHistory(reference, as_of.on, as_of.known_at, events))
+
+
+@router.get("/v1/budgets/{reference:reference}/balance", summary="Show the balances",
+            **reads(BudgetBalance))  # fmt: skip
+def budget_balance(request: Request, reference: str, as_of: AsOfAsked) -> Response:
+    """The accounts as of the end of `on` and as known at `known_at`; now, if neither is given."""
+    ledger = ledger_of(request)
+    catch_up(ledger)
+    stream = stream_id(PersonalBudget.STREAM, reference)
+    table = Budgets.table
+    with ledger.engine.connect() as connection:
+        known = connection.execute(select(table.c.reference).where(table.c.stream == stream.hex))
+        if known.one_or_none() is None:
+            raise BudgetNotFound(f"There is no personal budget {reference}.")
+    accounts = balances_of(ledger.engine, stream.hex, as_of.on, as_of.known_at)
+    return answer(BudgetBalance(reference, as_of.on, as_of.known_at, accounts))
+
+
+@router.get("/v1/budgets/{reference:reference}", summary="Show a budget", **reads(Budget))
+def show_budget(request: Request, reference: str, as_of: AsOfAsked) -> Response:
+    """Where the budget stands, as known at `known_at`, with the terms in force on `on` (today,
+    if not given) and what is due for the days up to it."""
+    budget = ledger_of(request).budget(reference, as_of.known_at)
+    shown = _budget(budget, as_of.on or today(), as_of.known_at)
+    etag = {} if as_of.known_at else {"ETag": f'"{budget.version}"'}
+    return answer(shown, **etag)
+
+
+# --- how it is put together ---------------------------------------------------------------
+
+
+def catch_up(ledger: Ledger) -> None:
+    """Bring the read tables up to the last event, so that an answer is never behind a change."""
+    status = ledger.projections.status()
+    if status.out_of_date:
+        raise ReadTablesOutOfDate()
+    if status.position < status.head:
+        ledger.projections.catch_up()
+
+
+def register_page(
+    ledger: Ledger, table: Table, after: str, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Rows of a register after a reference, and the reference to go on from, if any."""
+    catch_up(ledger)
+    columns = [column for column in table.columns if column.name != "stream"]
+    query = select(*columns).where(table.c.reference > after).order_by(table.c.reference)
+    with ledger.engine.connect() as connection:
+        rows = [dict(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
+    return rows[:limit], rows[limit - 1]["reference"] if len(rows) > limit else None
+
+
+def recorded_events(history: Iterable[Recorded]) -> Iterator[RecordedEvent]:
+    """Events as they are answered."""
+    for _, version, event in history:
+        facts = {f: getattr(event, f) for f in event.__struct_fields__ if f not in _NOT_SHOWN}
+        yield RecordedEvent(
+            version,
+            TOPICS[type(event)],
+            event.effective_on,
+            event.recorded_at,
+            event.recorded_by,
+            sentence(event),
+            facts,
+        )
+
+
+def _is_within(event: Event, as_of: AsOf) -> bool:
+    return (as_of.on is None or event.effective_on <= as_of.on) and (
+        as_of.known_at is None or event.recorded_at <= as_of.known_at
+    )
+
+
+def _budget(budget: PersonalBudget, on: date, known_at: datetime | None) -> Budget:
+    opened, closed = budget.opened, budget.closed
+    assert opened is not None, "a loaded budget has been opened"
+    agreement: AgreementSigned | None = budget.agreement
+    return Budget(
+        reference=budget.reference,
+        version=budget.version,
+        on=on,
+        known_at=known_at,
+        recipient_reference=opened.recipient_reference,
+        legal_basis=opened.legal_basis,
+        primary_support_reason=opened.primary_support_reason,
+        opened_on=opened.effective_on,
+        paid_elsewhere_to=opened.paid_elsewhere_to,
+        closed_on=closed.effective_on if closed else None,
+        offer_outcome=budget.offer_outcome,
+        exclusion_code=budget.exclusion_code,
+        agreement_version=agreement.template_version if agreement else None,
+        return_frequency=agreement.return_frequency if agreement else None,
+        payee=_payees([budget.payee])[0] if budget.payee else None,
+        proposed_payees=_payees(budget.proposed_payees.values()),
+        weekly_budget_pence=budget.weekly_budget_pence(on),
+        allocations=budget.lines_in_force(on),
+        contribution=budget.contribution_on(on),
+        suspension=budget.suspension_on(on),
+        suspension_review_on=budget.suspension_review_on,
+        due=_due(budget, on),
+        payments=[_payment(*item) for item in budget.payments.items()],
+        spend_returns=[_spend_return(*item, on) for item in budget.spend_returns.items()],
+        clawbacks=[ClawbackEntry(*item) for item in budget.clawbacks.items()],
+    )
+
+
+def _payees(payees: Iterable[Any]) -> list[ProposedPayee]:
+    return [ProposedPayee(p.payee_reference, p.payee_type, p.proposed_by) for p in payees]
+
+
+def _due(budget: PersonalBudget, on: date) -> Due:
+    period = Period(on, on)
+    due = budget.payment_due(period)
+    return Due(
+        to=on,
+        owed_pence=due.owed_pence,
+        deducted_pence=due.deducted_pence,
+        amount_pence=due.amount_pence,
+        lines=list(due.lines),
+        held_back_by=[HeldBack(r.code, str(r)) for r in budget.failed_gates(period, on)],
+    )
+
+
+def _payment(reference: str, payment: Any) -> PaymentEntry:
+    names = PaymentEntry.__struct_fields__[1:]
+    return PaymentEntry(reference, *(getattr(payment, name) for name in names))
+
+
+def _spend_return(reference: str, spend_return: SpendReturn, on: date) -> SpendReturnEntry:
+    period, due_on, status, sent = spend_return
+    figures = SpendReturnEntry.__struct_fields__[5:]
+    return SpendReturnEntry(
+        reference,
+        period,
+        due_on,
+        status,
+        spend_return.overdue_on(on),
+        *(getattr(sent, figure, None) for figure in figures),
+    )

@@ -1,0 +1,135 @@
+"""Reading a cycle without folding all of it: a large one lists 100,000 lines in its stream.
+
+Where it stands is told by its last few events. Its lines are listed in events of a fixed
+number each, just before the event that ends the preparation, so a page is one or two events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from itertools import islice
+from typing import NamedTuple, Self, TypeVar
+
+import msgspec
+
+from ledger.aggregates.event_sourced import Recorded, stream_id
+from ledger.aggregates.payment_cycle import (
+    LINES_IN_AN_EVENT,
+    CycleLinesListed,
+    CyclePrepared,
+    PaymentCycle,
+)
+from ledger.application import Ledger
+from ledger.dates import Period
+from ledger.entitlement import FundingTotal
+from ledger.errors import CycleNotFound
+
+LAST_EVENTS = 4  # prepared, approved, issued, settled: no preparation has more after it
+
+TItem = TypeVar("TItem")
+
+
+class CycleNow(NamedTuple):
+    """A cycle as it stands; `cycle` may be without its lines and exceptions."""
+
+    ledger: Ledger | None
+    cycle: PaymentCycle
+    version: int
+    prepared: CyclePrepared
+    prepared_version: int
+
+    @classmethod
+    def whole(cls, cycle: PaymentCycle) -> Self:
+        """From a cycle that was loaded whole."""
+        assert cycle.prepared is not None, "a cycle begins by being prepared"
+        return cls(None, cycle, cycle.version, cycle.prepared, 0)
+
+
+class Cycle(msgspec.Struct):
+    """Where a cycle stands. `lines_sha256` is over exactly the lines that would be paid."""
+
+    reference: str
+    version: int
+    status: str
+    period: Period
+    pay_on: date
+    off_cycle: bool
+    line_count: int
+    total_pence: int
+    lines_sha256: str
+    exception_count: int
+    funding: tuple[FundingTotal, ...]
+    prepared_by: str
+    approved_by: str | None
+    file_name: str | None
+    file_sha256: str | None
+    submission_serial: str | None
+    processing_on: date | None
+
+
+def shown(now: CycleNow) -> Cycle:
+    """A cycle as it is answered."""
+    prepared: CyclePrepared = now.prepared
+    approved, issued = now.cycle.approved, now.cycle.issued
+    return Cycle(
+        reference=now.cycle.reference,
+        version=now.version,
+        status=now.cycle.status or "",
+        period=prepared.period,
+        pay_on=prepared.pay_on,
+        off_cycle=prepared.off_cycle,
+        line_count=prepared.line_count,
+        total_pence=prepared.total_pence,
+        lines_sha256=prepared.lines_sha256,
+        exception_count=prepared.exception_count,
+        funding=prepared.funding,
+        prepared_by=prepared.recorded_by,
+        approved_by=approved.recorded_by if approved else None,
+        file_name=issued.file_name if issued else None,
+        file_sha256=issued.file_sha256 if issued else None,
+        submission_serial=issued.submission_serial if issued else None,
+        processing_on=issued.processing_on if issued else None,
+    )
+
+
+def read_cycle(ledger: Ledger, reference: str) -> CycleNow:
+    """Where a cycle stands, from its last events. Raises `CycleNotFound`."""
+    stream = stream_id(PaymentCycle.STREAM, reference)
+    last: list[Recorded] = list(
+        ledger.events.get(stream, desc=True, limit=LAST_EVENTS)  # type: ignore[arg-type]
+    )
+    cycle = PaymentCycle(reference)
+    preparation: Recorded | None = None
+    for recorded in reversed(last):
+        if isinstance(recorded.event, CyclePrepared):
+            preparation = recorded
+        if preparation is not None:
+            cycle.apply(recorded.event)
+    if preparation is None or cycle.prepared is None:
+        raise CycleNotFound(f"There is no payment cycle {reference}.", reference=reference)
+    version = last[0].originator_version
+    return CycleNow(ledger, cycle, version, cycle.prepared, preparation.originator_version)
+
+
+def listed(
+    now: CycleNow,
+    items_of: Callable[[CycleLinesListed], Sequence[TItem]],
+    count: int,
+    after: int,
+    limit: int,
+) -> list[TItem]:
+    """Up to `limit` of a preparation's `count` lines or exceptions, after the first `after`."""
+    prepared, end = now.prepared, min(after + limit, count)
+    if after >= end:
+        return []
+    assert now.ledger is not None, "a cycle that was read knows its ledger"
+    most = max(prepared.line_count, prepared.exception_count)
+    first_version = now.prepared_version - -(-most // LINES_IN_AN_EVENT)
+    first_event, skipped = divmod(after, LINES_IN_AN_EVENT)
+    last_event = (end - 1) // LINES_IN_AN_EVENT
+    events = now.ledger.events.get(
+        now.cycle.id, gt=first_version + first_event - 1, lte=first_version + last_event
+    )
+    items = (item for recorded in events for item in items_of(recorded.event))  # type: ignore[attr-defined]
+    return list(islice(items, skipped, skipped + end - after))

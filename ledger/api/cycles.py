@@ -1,0 +1,191 @@
+"""Payment cycles: the register, where one stands, its lines, exceptions, totals and file."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from ledger.aggregates.payment_cycle import CycleException, CycleLine
+from ledger.api.budgets import catch_up, register_page
+from ledger.api.cycle_reading import Cycle, listed, read_cycle, shown
+from ledger.api.idempotency import answer
+from ledger.api.openapi import problems, reads
+from ledger.api.problems import HEADERS
+from ledger.api.requests import Limit, ledger_of
+from ledger.entitlement import FundingTotal
+from ledger.payment_run import bank_file
+from ledger.projections.finance import finance_totals
+from ledger.projections.registers import Cycles
+
+router = APIRouter(tags=["cycles"])
+_AT = "/v1/cycles/{reference:cycle}"
+
+
+# --- what is answered ---------------------------------------------------------------------
+
+
+class CycleEntry(msgspec.Struct):
+    """A cycle's row in the register."""
+
+    reference: str
+    status: str
+    starts_on: date
+    ends_on: date
+    pay_on: date
+    line_count: int
+    exception_count: int
+    total_pence: int
+    lines_sha256: str
+    prepared_by: str
+    approved_by: str | None
+    file_name: str | None
+    file_sha256: str | None
+
+
+class CycleRegister(msgspec.Struct):
+    """Part of the register by reference; ask for `after` = `next_after` for what follows."""
+
+    cycles: list[CycleEntry]
+    next_after: str | None
+
+
+class CycleLines(msgspec.Struct):
+    """Some lines in order; ask for `after` = `next_after` for what follows.
+
+    If `lines_sha256` changes from page to page, the cycle was prepared again: begin anew."""
+
+    reference: str
+    lines_sha256: str
+    line_count: int
+    lines: list[CycleLine]
+    next_after: int | None
+
+
+class CycleExceptions(msgspec.Struct):
+    """Some exceptions in order; ask for `after` = `next_after` for what follows."""
+
+    reference: str
+    lines_sha256: str
+    exception_count: int
+    exceptions: list[CycleException]
+    next_after: int | None
+
+
+class CycleFinance(msgspec.Struct):
+    """Pence of one funding stream and cost centre, from each budget's own payments
+    (scheduled, confirmed, returned) and from the bank file (issued)."""
+
+    funding_stream: str
+    cost_centre: str
+    scheduled_pence: int
+    issued_pence: int
+    confirmed_pence: int
+    returned_pence: int
+    outstanding_pence: int
+
+
+class CycleTotals(msgspec.Struct):
+    """What was prepared by funding stream and cost centre, and what came of it so far."""
+
+    reference: str
+    total_pence: int
+    prepared: tuple[FundingTotal, ...]
+    finance: list[CycleFinance]
+
+
+# --- questions ----------------------------------------------------------------------------
+
+
+After = Annotated[int, Query(ge=0, le=10**9, description="Begin after this many.")]
+
+
+@router.get("/v1/cycles", summary="List the cycles", **reads(CycleRegister, missing=False))
+def list_cycles(
+    request: Request,
+    after: Annotated[str, Query(max_length=20, description="Begin after this reference.")] = "",
+    limit: Limit = 100,
+) -> Response:
+    """The register of payment cycles, in order of reference."""
+    rows, next_after = register_page(ledger_of(request), Cycles.table, after, limit)
+    return answer(CycleRegister([CycleEntry(**row) for row in rows], next_after))
+
+
+@router.get(_AT, summary="Show a cycle", **reads(Cycle))
+def show_cycle(request: Request, reference: str) -> Response:
+    """Totals, hash and status."""
+    now = read_cycle(ledger_of(request), reference)
+    return answer(shown(now), ETag=f'"{now.version}"')
+
+
+@router.get(f"{_AT}/lines", summary="List the payments of a cycle", **reads(CycleLines))
+def cycle_lines(request: Request, reference: str, after: After = 0, limit: Limit = 100) -> Response:
+    """The payments to be made, in order of budget reference, each with how it was worked out."""
+    now = read_cycle(ledger_of(request), reference)
+    lines = listed(now, lambda event: event.lines, now.prepared.line_count, after, limit)
+    count = now.prepared.line_count
+    following = _following(after, limit, count)
+    return answer(CycleLines(reference, now.prepared.lines_sha256, count, lines, following))
+
+
+@router.get(f"{_AT}/exceptions", summary="List what the approver should see",
+            **reads(CycleExceptions))  # fmt: skip
+def cycle_exceptions(
+    request: Request, reference: str, after: After = 0, limit: Limit = 100
+) -> Response:
+    """What is out of the ordinary, in order of budget reference and code."""
+    now = read_cycle(ledger_of(request), reference)
+    count = now.prepared.exception_count
+    exceptions = listed(now, lambda event: event.exceptions, count, after, limit)
+    following = _following(after, limit, count)
+    return answer(
+        CycleExceptions(reference, now.prepared.lines_sha256, count, exceptions, following)
+    )
+
+
+@router.get(f"{_AT}/totals", summary="Total a cycle by funding", **reads(CycleTotals))
+def cycle_totals(request: Request, reference: str) -> Response:
+    """By funding stream and cost centre: as prepared, and as scheduled, issued and paid."""
+    ledger = ledger_of(request)
+    prepared = read_cycle(ledger, reference).prepared
+    catch_up(ledger)
+    names = CycleFinance.__struct_fields__
+    finance = [
+        CycleFinance(*(int(row[n]) if n.endswith("_pence") else row[n] for n in names))
+        for row in finance_totals(ledger.engine, reference)
+    ]
+    return answer(CycleTotals(reference, prepared.total_pence, prepared.funding, finance))
+
+
+@router.get(
+    f"{_AT}/file",
+    summary="Fetch the bank file",
+    responses={
+        200: {
+            "description": "The file as it was issued. It holds account details: keep it safe.",
+            "content": {
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+            },
+        },
+        **problems(403, 404, 409, 422, 500, 503),
+    },
+)
+def cycle_file(request: Request, reference: str) -> Response:
+    """The very bytes that were issued, every time. The one answer with account numbers in it."""
+    ledger = ledger_of(request)
+    now = read_cycle(ledger, reference)
+    content = bank_file(ledger, reference)
+    assert now.cycle.issued is not None, "a stored file was issued"
+    name, sha256 = now.cycle.issued.file_name, now.cycle.issued.file_sha256
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "ETag": f'"{sha256}"'}
+    return Response(content, 200, {**HEADERS, **headers}, "application/octet-stream")
+
+
+# --- how it is put together ---------------------------------------------------------------
+
+
+def _following(after: int, limit: int, count: int) -> int | None:
+    return after + limit if after + limit < count else None

@@ -1,0 +1,50 @@
+"""Whether the server is alive, and whether it can answer truly."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from ledger.api.idempotency import answer
+from ledger.api.openapi import reads
+from ledger.api.problems import problem
+from ledger.api.requests import ledger_of
+from ledger.errors import ProjectionStopped, ReadTablesOutOfDate
+
+router = APIRouter(tags=["health"])
+
+
+class Alive(msgspec.Struct):
+    """The server answers."""
+
+    status: str
+
+
+class Ready(msgspec.Struct):
+    """The database answers and the read tables follow the log.
+
+    `behind` is how far they are from its last event; a question catches up first."""
+
+    status: str
+    position: int
+    head: int
+    behind: int
+
+
+@router.get("/health", summary="Is it alive?", responses=reads(Alive, missing=False)["responses"])
+async def health() -> Response:
+    """The process answers; nothing else is looked at."""
+    return answer(Alive("alive"))
+
+
+@router.get("/ready", summary="Is it ready?", responses=reads(Ready, missing=False)["responses"])
+def ready(request: Request) -> Response:
+    """503 while the database does not answer, or the read tables stopped or are out of date."""
+    status = ledger_of(request).projections.status()
+    if status.out_of_date:
+        return problem(ReadTablesOutOfDate())
+    if status.stopped_at is not None:
+        return problem(ProjectionStopped(position=status.stopped_at, why=status.stopped_why))
+    behind = max(status.head - status.position, 0)
+    return answer(Ready("ready", status.position, status.head, behind))

@@ -1,0 +1,53 @@
+"""People: who they are goes in, sealed, and never comes out here."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from ledger.api.idempotency import Once
+from ledger.api.openapi import writes
+from ledger.api.requests import BodyOf, Writing
+from ledger.commands import require_keepable
+from ledger.errors import InvalidValue
+from ledger.people import PersonDetails, Private
+
+router = APIRouter(tags=["people"])
+
+
+class PersonToRegister(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person's name and date of birth."""
+
+    name: str
+    date_of_birth: date
+
+
+class PersonRegistered(msgspec.Struct):
+    """The person is known by this reference."""
+
+    person_reference: str
+
+
+_details = BodyOf(PersonToRegister)
+
+
+@router.put("/v1/people/{reference:reference}", summary="Register a person",
+            **writes(PersonRegistered, PersonToRegister,
+                     created="The person was not known before."))  # fmt: skip
+def register_person(reference: str, write: Writing) -> Response:
+    """Seal a person's name and date of birth under their reference; the same again changes
+    nothing, and other details under a known reference are refused."""
+    given = _details.read(write.body)
+    name = " ".join(given.name.split())
+    if not 1 <= len(name) <= 140:
+        raise InvalidValue("name must be 1 to 140 characters.", field="name")
+    require_keepable(name, "name")
+    require_keepable(given.date_of_birth, "date_of_birth")
+    once = Once(write)
+    status = 200 if write.ledger.people.existing([reference]) else 201
+    row = once.row(PersonRegistered(reference), status)
+    details = PersonDetails(reference, name, given.date_of_birth)
+    return once.do(lambda: write.ledger.register_person(details, write.recorded_at, [row]))

@@ -1,0 +1,258 @@
+"""What a request says, read strictly: who acts, the key, the version, the body, the dates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+from fastapi import Depends, Query, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ledger.aggregates.event_sourced import Said
+from ledger.api.problems import (
+    ActingPersonMissing,
+    BodyInvalid,
+    BodyTooLarge,
+    BodyUnreadable,
+    Fault,
+    IdempotencyKeyMissing,
+    IfMatchUnreadable,
+    NotLoopback,
+    problem,
+)
+from ledger.application import Ledger, said
+from ledger.commands import require_keepable
+from ledger.dates import parse_date
+from ledger.errors import InvalidDate, Refusal
+
+MOST_BYTES = 1_000_000
+MOST_ROWS = 500
+
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,200}")
+_PERSON = re.compile(r"(?! )[\x20-\x7e]{1,100}(?<! )")
+_ETAG = re.compile(r'"([0-9]{1,9})"')
+_MOMENT = re.compile(
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII
+)
+
+
+# --- where a request comes from -----------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return host.lower() == "localhost"
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+class LoopbackOnly:
+    """Refuses every request that is not from and to this machine, until people can sign in.
+
+    The Host header is looked at as well: a page of another site, open in a browser on this
+    machine, can come from here too, under a name of its own (DNS rebinding).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or self._is_from_here(scope):
+            await self._app(scope, receive, send)
+        else:
+            await problem(NotLoopback())(scope, receive, send)
+
+    def _is_from_here(self, scope: Scope) -> bool:
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        client = scope.get("client")
+        named = all(_is_loopback(re.sub(r":\d+$", "", host)) for host in hosts)
+        return client is not None and _is_loopback(client[0]) and named
+
+
+# --- who asks for what --------------------------------------------------------------------
+
+
+def ledger_of(request: Request) -> Ledger:
+    """The ledger that this server has open."""
+    ledger: Ledger = request.app.state.ledger
+    return ledger
+
+
+class Write(NamedTuple):
+    """A change as it was asked for. `expected_version` is that of If-Match, if given."""
+
+    ledger: Ledger
+    method: str
+    path: str
+    acting_as: str
+    key: str
+    body: bytes
+    expected_version: int | None
+    recorded_at: datetime
+
+    def said(self, effective_on: date) -> Said:
+        """What accompanies every fact of this change."""
+        require_keepable(effective_on, "effective_on")
+        return said(effective_on, self.recorded_at, self.acting_as)
+
+
+async def read_write(request: Request) -> Write:
+    """Read a change whole, before any thread is given to it."""
+    headers = request.headers
+    person = headers.get("x-acting-as", "")
+    if not _PERSON.fullmatch(person):
+        raise ActingPersonMissing()
+    key = headers.get("idempotency-key", "")
+    if not _PRINTABLE.fullmatch(key):
+        raise IdempotencyKeyMissing("Idempotency-Key must be 1 to 200 printable characters.")
+    return Write(
+        ledger=ledger_of(request),
+        method=request.method,
+        path=request.scope["path"],
+        acting_as=person,
+        key=key,
+        body=await _body(request),
+        expected_version=_expected_version(headers.get("if-match")),
+        recorded_at=datetime.now(UTC),
+    )
+
+
+Writing = Annotated[Write, Depends(read_write)]
+
+
+async def _body(request: Request) -> bytes:
+    """The body, refused while it arrives as soon as it is too long."""
+    announced = request.headers.get("content-length", "0")
+    if not announced.isdecimal() or int(announced) > MOST_BYTES:
+        raise BodyTooLarge()
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            raise BodyTooLarge()
+    return bytes(body)
+
+
+def _expected_version(if_match: str | None) -> int | None:
+    if if_match is None or if_match == "*":
+        return None
+    version = _ETAG.fullmatch(if_match.strip())
+    if version is None:
+        raise IfMatchUnreadable()
+    return int(version[1])
+
+
+# --- dates in the address -----------------------------------------------------------------
+
+
+class AsOf(NamedTuple):
+    """A day, and a moment: as of the end of the one, as known at the other."""
+
+    on: date | None
+    known_at: datetime | None
+
+
+def read_as_of(
+    on: Annotated[
+        str | None,
+        Query(
+            description="As of the end of this day, YYYY-MM-DD.",
+            json_schema_extra={"format": "date"},
+        ),
+    ] = None,
+    known_at: Annotated[
+        str | None,
+        Query(
+            description="As known at this moment, ISO 8601 with Z or an offset: what was recorded "
+            "later is left out.",
+            json_schema_extra={"format": "date-time"},
+        ),
+    ] = None,
+) -> AsOf:
+    """The two dates every question may be asked at."""
+    day = None if on is None else parse_date(on, "on")
+    require_keepable(day, "on")
+    return AsOf(day, None if known_at is None else _moment(known_at))
+
+
+def _moment(text: str) -> datetime:
+    text = text.replace(" ", "+")  # an unescaped + of an offset arrives as a space
+    try:
+        if _MOMENT.fullmatch(text):
+            moment = datetime.fromisoformat(text)
+            require_keepable(moment.date(), "known_at")
+            return moment
+    except ValueError:
+        pass  # written well, but no such moment: 25:00
+    raise InvalidDate(
+        "known_at must be a moment with its offset, such as 2026-04-06T09:30:00Z.",
+        field="known_at",
+    )
+
+
+def today() -> date:
+    """The day it is on this server."""
+    return datetime.now().astimezone().date()
+
+
+AsOfAsked = Annotated[AsOf, Depends(read_as_of)]
+Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="At most this many.")]
+
+
+# --- bodies -------------------------------------------------------------------------------
+
+TBody = TypeVar("TBody", bound=msgspec.Struct)
+
+
+class BodyOf(Generic[TBody]):
+    """Reads a JSON body into a Struct: strictly, with every fault named if there is one."""
+
+    def __init__(self, struct: type[TBody]) -> None:
+        self.struct = struct
+        self._decode: Callable[[bytes], TBody] = msgspec.json.Decoder(struct).decode
+
+    def read(self, body: bytes) -> TBody:
+        """Raises `BodyUnreadable`, `BodyInvalid`, or the refusal of a field's own type."""
+        try:
+            return self._decode(body)
+        except msgspec.ValidationError as error:
+            raise BodyInvalid(self._faults(body) or [_fault(error, "")]) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise BodyUnreadable() from None
+
+    def _faults(self, body: bytes) -> list[Fault]:
+        """Every field that is missing, unknown or not of its kind."""
+        try:
+            given: Any = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise BodyUnreadable() from None
+        if not isinstance(given, dict):
+            return [Fault("", "Must be a JSON object.")]
+        faults = []
+        for field in msgspec.structs.fields(self.struct):
+            if field.encode_name not in given:
+                if field.required:
+                    faults.append(Fault(field.encode_name, "Is missing."))
+                continue
+            try:
+                msgspec.convert(given.pop(field.encode_name), field.type)
+            except msgspec.ValidationError as error:
+                faults.append(_fault(error, field.encode_name))
+            except Refusal as refusal:
+                faults.append(Fault(field.encode_name, str(refusal)))
+        return faults + [Fault(name[:40], "Is not a field of this request.") for name in given]
+
+
+def _fault(error: msgspec.ValidationError, field: str) -> Fault:
+    """msgspec's sentence without the value it found: it may be an account number."""
+    reason, _, path = str(error).partition(" - at `$")
+    if reason.startswith("Invalid enum value"):
+        reason = "Is not one of the values allowed here"
+    return Fault((field + path.rstrip("`")).lstrip("."), f"{reason.replace('`', '')}.")

@@ -1,0 +1,247 @@
+"""A budget as `budget show` gives it: to programs as a document, to people as tables."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ledger.aggregates.personal_budget import PaymentDue, PersonalBudget
+from ledger.cli.screen import Screen, moment
+from ledger.dates import Period
+from ledger.errors import PayeeUnknown
+from ledger.money import format_pounds
+
+if TYPE_CHECKING:
+    from ledger.application import Ledger
+
+_DAY = timedelta(days=1)
+
+
+def budget_document(
+    ledger: Ledger, budget: PersonalBudget, on: date, known_at: datetime | None
+) -> dict[str, Any]:
+    """Everything about a budget that bears on a day, without personal data."""
+    assert budget.opened is not None, "a loaded budget has been opened"
+    contribution, suspension = budget.contribution_on(on), budget.suspension_on(on)
+    return {
+        "reference": budget.reference,
+        "version": budget.version,
+        "on": on,
+        "known_at": known_at,
+        "recipient_reference": budget.opened.recipient_reference,
+        "legal_basis": budget.opened.legal_basis,
+        "primary_support_reason": budget.opened.primary_support_reason,
+        "opened_on": budget.opened.effective_on,
+        "paid_elsewhere_to": budget.opened.paid_elsewhere_to,
+        "closed_on": budget.closed.effective_on if budget.closed else None,
+        "offer_outcome": budget.offer_outcome,
+        "exclusion_code": budget.exclusion_code or None,
+        "agreement_version": budget.agreement.template_version if budget.agreement else None,
+        "return_frequency": budget.agreement.return_frequency if budget.agreement else None,
+        "payee": _payee(ledger, budget),
+        "proposed_payees": [
+            {"payee_reference": p.payee_reference, "payee_type": p.payee_type,
+             "proposed_by": p.proposed_by}
+            for p in budget.proposed_payees.values()
+        ],
+        "weekly_budget_pence": budget.weekly_budget_pence(on),
+        "lines_in_force": budget.lines_in_force(on),
+        "contribution": contribution._asdict() if contribution else None,
+        "suspension": suspension._asdict() if suspension else None,
+        "suspension_review_on": budget.suspension_review_on,
+        "due": _due(budget, on),
+        "payments": [
+            {"payment_reference": reference, "status": p.status, "pay_on": p.pay_on,
+             "period": p.period, "amount_pence": p.amount_pence,
+             "deducted_pence": p.deducted_pence, "cycle_reference": p.cycle_reference}
+            for reference, p in budget.payments.items()
+        ],
+        "spend_returns": [
+            {"return_reference": reference, "status": r.status, "period": r.period,
+             "due_on": r.due_on, "overdue": r.overdue_on(on)}
+            for reference, r in budget.spend_returns.items()
+        ],
+        "clawbacks": [
+            {"clawback_reference": reference, "status": c.status, "cause_code": c.cause_code,
+             "proposed_pence": c.proposed_pence, "outstanding_pence": c.outstanding_pence,
+             "respond_by": c.respond_by}
+            for reference, c in budget.clawbacks.items()
+        ],
+    }  # fmt: skip
+
+
+def _payee(ledger: Ledger, budget: PersonalBudget) -> dict[str, Any] | None:
+    """The verified payee; of the account only what a screen may show."""
+    from ledger.people import masked
+
+    if budget.payee is None:
+        return None
+    reference = budget.payee.payee_reference
+    try:
+        account = masked(ledger.people.payee(reference).account_number)
+    except PayeeUnknown:
+        account = "erased"
+    return {
+        "payee_reference": reference,
+        "payee_type": budget.payee.payee_type,
+        "account": account,
+    }
+
+
+def _due(budget: PersonalBudget, on: date) -> list[dict[str, Any]]:
+    """What is owed to the day, and to the end of the four weeks after what was paid last."""
+    first = budget.terms.starts_on
+    if budget.last_payment is not None:
+        first = budget.last_payment.period.ends_on + _DAY
+    periods = [Period(first, first + timedelta(days=27))]
+    if on >= budget.terms.starts_on and on != periods[0].ends_on:
+        periods.insert(0, Period(on, on))
+    return [_due_to(budget, period) for period in periods]
+
+
+def _due_to(budget: PersonalBudget, period: Period) -> dict[str, Any]:
+    due: PaymentDue = budget.payment_due(period)
+    return {
+        "to": period.ends_on,
+        "amount_pence": due.amount_pence,
+        "owed_pence": due.owed_pence,
+        "deducted_pence": due.deducted_pence,
+        "stopped_by": [r.code for r in budget.failed_gates(period, period.starts_on)],
+        "lines": due.lines,
+    }
+
+
+# --- for people -----------------------------------------------------------------------------
+
+
+def words(code: str | None) -> str | None:
+    """A code as words."""
+    return None if code is None else code.replace("_", " ").replace("-", " ")
+
+
+def show_budget(screen: Screen, found: dict[str, Any]) -> None:
+    """The document as people read it."""
+    payee = found["payee"]
+    known = f", as known at {moment(found['known_at'])}" if found["known_at"] else ""
+    screen.say(f"Personal budget {found['reference']} on {found['on']}{known}\n")
+    contribution, suspension = found["contribution"], found["suspension"]
+    screen.facts(
+        ("Recipient", found["recipient_reference"]),
+        ("Legal basis", words(found["legal_basis"])),
+        ("Support reason", words(found["primary_support_reason"])),
+        ("Opened", found["opened_on"]),
+        ("Paid elsewhere to", found["paid_elsewhere_to"]),
+        ("Closed", found["closed_on"]),
+        ("Offer", found["offer_outcome"] or "not made"),
+        ("Excluded because", words(found["exclusion_code"])),
+        ("Agreement", found["agreement_version"] or "not signed"),
+        ("Spend returns", words(found["return_frequency"])),
+        (
+            "Payee",
+            f"{words(payee['payee_type'])}, account {payee['account']}" if payee else
+            "none verified",
+        ),
+        *(
+            ("Payee proposed", f"{p['payee_reference']} by {p['proposed_by']}")
+            for p in found["proposed_payees"]
+        ),
+        (
+            "Contribution",
+            f"{format_pounds(contribution['weekly_pence'])} a week, {contribution['basis']}, "
+            f"from {contribution['starts_on']}"
+            if contribution
+            else "none assessed",
+        ),
+        (
+            "Suspended",
+            f"from {suspension['starts_on']}, down to "
+            f"{format_pounds(suspension['retainer_weekly_pence'])} a week"
+            if suspension
+            else None,
+        ),
+        ("Review of it", found["suspension_review_on"] if suspension else None),
+        ("Version", found["version"]),
+    )  # fmt: skip
+    _show_terms(screen, found)
+    _show_what_came_of_it(screen, found)
+
+
+def _show_terms(screen: Screen, found: dict[str, Any]) -> None:
+    screen.table(
+        f"Allocation in force: {format_pounds(found['weekly_budget_pence'])} a week",
+        ("Line", "Delivered as", ">A week", ">Once", "From", "To", "Cost centre"),
+        [
+            (
+                t.line_reference,
+                words(t.deployment),
+                format_pounds(t.weekly_pence) if t.weekly_pence else "",
+                format_pounds(t.one_off_pence) if t.one_off_pence else "",
+                t.starts_on,
+                t.ends_on,
+                t.cost_centre,
+            )
+            for t in found["lines_in_force"]
+        ],
+    )
+    screen.table(
+        "Owed and not yet promised",
+        ("To the end of", ">Amount", "What stands in the way"),
+        [
+            (
+                due["to"],
+                format_pounds(due["amount_pence"]),
+                ", ".join(str(words(code)) for code in due["stopped_by"]),
+            )
+            for due in found["due"]
+        ],
+    )
+
+
+def _show_what_came_of_it(screen: Screen, found: dict[str, Any]) -> None:
+    screen.table(
+        "Payments",
+        ("Payment", "From", "To", "Paid on", ">Amount", "Status", "Cycle"),
+        [
+            (
+                p["payment_reference"],
+                p["period"].starts_on,
+                p["period"].ends_on,
+                p["pay_on"],
+                format_pounds(p["amount_pence"]),
+                p["status"],
+                p["cycle_reference"],
+            )
+            for p in found["payments"]
+        ],
+    )
+    if found["spend_returns"]:
+        screen.table(
+            "Spend returns",
+            ("Return", "From", "To", "Due", "Status"),
+            [
+                (
+                    r["return_reference"],
+                    r["period"].starts_on,
+                    r["period"].ends_on,
+                    r["due_on"],
+                    "overdue" if r["overdue"] else r["status"],
+                )
+                for r in found["spend_returns"]
+            ],
+        )
+    if found["clawbacks"]:
+        screen.table(
+            "Clawbacks",
+            ("Clawback", "Because", ">Proposed", ">Outstanding", "Answer by", "Status"),
+            [
+                (
+                    c["clawback_reference"],
+                    words(c["cause_code"]),
+                    format_pounds(c["proposed_pence"]),
+                    format_pounds(c["outstanding_pence"]),
+                    c["respond_by"],
+                    c["status"],
+                )
+                for c in found["clawbacks"]
+            ],
+        )

@@ -1,0 +1,426 @@
+"""A payment cycle: prepared by one person, approved by another, issued to the bank, settled."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ledger.aggregates.cycle_preparation import EXCEPTIONS
+from ledger.aggregates.payment_cycle import PaymentCycle, RejectionReason
+from ledger.cli.cycle_shown import cycle_document, plain_pounds, show_cycle, show_exceptions
+from ledger.cli.parameters import CycleReference, EffectiveOn, read_date, read_pounds
+from ledger.cli.screen import Screen
+from ledger.cli.session import Session, now, session_of
+from ledger.dates import four_weekly
+from ledger.money import format_pounds
+
+if TYPE_CHECKING:
+    from ledger.application import Ledger
+
+SHORTEST_PREFIX = 12
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Payment cycles: prepare, look, approve as someone else, issue the bank file, settle.",
+)
+
+
+def _read_hash(text: Any) -> Any:
+    """The hash an approver saw, or its beginning; a usage error if it is neither."""
+    lowered = str(text).strip().lower()
+    if not SHORTEST_PREFIX <= len(lowered) <= 64 or lowered.strip("0123456789abcdef"):
+        raise typer.BadParameter(
+            f"It is 64 hexadecimal characters, or at least the first {SHORTEST_PREFIX} of them."
+        )
+    return lowered
+
+
+@app.command("prepare")
+def prepare(
+    ctx: typer.Context,
+    reference: CycleReference,
+    first: Annotated[
+        date, typer.Option("--from", parser=read_date, metavar="DATE", help="First day paid for.")
+    ],
+    pay_on: Annotated[
+        date, typer.Option(parser=read_date, metavar="DATE", help="The day payees are paid.")
+    ],
+    weeks: Annotated[int, typer.Option(min=1, max=52, help="How many weeks to pay for.")] = 4,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REF", help="An off-cycle run: this budget only; may be repeated."),
+    ] = None,
+    reissue: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PAYMENT", help="Send this returned payment again; may be repeated."),
+    ] = None,
+    effective_on: EffectiveOn = None,
+) -> None:
+    """Work out every budget's payment for a period, and list what an approver should see.
+
+    Preparing again replaces what was listed before and voids what an approver saw.
+    """
+    from ledger.payment_run import prepare_cycle
+
+    session = session_of(ctx)
+    said = session.said(effective_on)
+    with session.ledger() as ledger:
+        with session.progress("Preparing", len(only) if only else _budget_count(ledger)) as bar:
+            cycle = prepare_cycle(
+                ledger,
+                reference,
+                period=four_weekly(first, weeks),
+                pay_on=pay_on,
+                said=said,
+                only=only or None,
+                reissue=reissue or (),
+                progress=bar,
+            )
+    document = cycle_document(cycle)
+    session.answer(document, lambda screen: show_cycle(screen, document))
+
+
+def _budget_count(ledger: Ledger) -> int | None:
+    """How many budgets there are, for the progress bar: as the register has it."""
+    from sqlalchemy import func, select
+
+    from ledger.projections.registers import Budgets
+
+    with ledger.engine.connect() as connection:
+        return connection.execute(select(func.count()).select_from(Budgets.table)).scalar() or None
+
+
+@app.command("show")
+def show(ctx: typer.Context, reference: CycleReference) -> None:
+    """Show a cycle: totals, funding, exceptions by kind, and the hash an approver states."""
+    session = session_of(ctx)
+    with session.ledger() as ledger:
+        document = cycle_document(ledger.cycle(reference))
+    session.answer(document, lambda screen: show_cycle(screen, document))
+
+
+@app.command("lines")
+def lines(ctx: typer.Context, reference: CycleReference) -> None:
+    """List a cycle's payments, one a budget."""
+    session = session_of(ctx)
+    with session.ledger() as ledger:
+        cycle = ledger.cycle(reference)
+    rows = [
+        (
+            line.budget_reference,
+            line.payment_reference,
+            format_pounds(sum(e.amount_pence for e in line.lines if not e.adjustment)),
+            _unless_nought(sum(e.amount_pence for e in line.lines if e.adjustment)),
+            _unless_nought(-line.deducted_pence),
+            format_pounds(line.amount_pence),
+            f"reissue of {line.reissue_of}" if line.reissue_of else "",
+        )
+        for line in cycle.lines
+    ]
+    columns = ("Budget", "Payment", ">Period", ">Put right", ">Clawback", ">Paid", "Note")
+    session.answer(
+        {"reference": reference, "lines": cycle.lines},
+        lambda screen: screen.table(f"{len(rows)} payment(s) of {reference}", columns, rows),
+    )
+
+
+def _unless_nought(pence: int) -> str:
+    return format_pounds(pence) if pence else ""
+
+
+@app.command("exceptions")
+def exceptions(
+    ctx: typer.Context,
+    reference: CycleReference,
+    code: Annotated[
+        str, typer.Option(metavar="CODE", help="Only of this kind, such as amount_differs.")
+    ] = "",
+) -> None:
+    """List what an approver should look at before approving, budget by budget."""
+    if code and code not in EXCEPTIONS:
+        raise typer.BadParameter(f"The kinds are {', '.join(EXCEPTIONS)}.", param_hint="'--code'")
+    session = session_of(ctx)
+    with session.ledger() as ledger:
+        cycle = ledger.cycle(reference)
+    chosen = [e for e in cycle.exceptions if not code or e.code == code]
+    document = {
+        "reference": reference,
+        "kinds": Counter(e.code for e in chosen),
+        "exceptions": chosen,
+    }
+    session.answer(document, lambda screen: show_exceptions(screen, reference, chosen))
+
+
+@app.command("approve")
+def approve(
+    ctx: typer.Context,
+    reference: CycleReference,
+    total: Annotated[
+        int | None,
+        typer.Option(parser=read_pounds, metavar="POUNDS", help="The total you looked at."),
+    ] = None,
+    lines_sha256: Annotated[
+        str | None,
+        typer.Option(
+            parser=_read_hash, metavar="HEX", help="The hash you looked at, or 12 or more of it."
+        ),
+    ] = None,
+    effective_on: EffectiveOn = None,
+) -> None:
+    """Approve a cycle someone else prepared, and promise its payments on every budget.
+
+    State the total and the hash of the lines that you looked at; on a terminal you may leave
+    them out and are shown the cycle and asked.
+    """
+    from ledger.payment_run import approve_cycle
+
+    session = session_of(ctx)
+    said = session.said(effective_on)
+    with session.ledger() as ledger:
+        cycle = ledger.cycle(reference)
+        if total is None or lines_sha256 is None:
+            total, lines_sha256 = _looked_at(session, cycle)
+        elif cycle.prepared is not None and cycle.prepared.lines_sha256.startswith(lines_sha256):
+            lines_sha256 = cycle.prepared.lines_sha256
+        with session.progress("Approving", len(cycle.lines)) as bar:
+            cycle = approve_cycle(
+                ledger,
+                reference,
+                total_pence=total,
+                lines_sha256=lines_sha256,
+                said=said,
+                progress=bar,
+            )
+    _say_status(session, cycle, f"pbledger --as NAME cycle issue {reference}")
+
+
+def _looked_at(session: Session, cycle: PaymentCycle) -> tuple[int, str]:
+    """Show an approver the cycle and ask; nobody there to ask is a usage error."""
+    if not session.may_ask or cycle.prepared is None:
+        raise typer.BadParameter(
+            f"State what you looked at, as `pbledger cycle show {cycle.reference}` gives it.",
+            param_hint="'--total' and '--lines-sha256'",
+        )
+    show_cycle(Screen(), cycle_document(cycle))
+    total = format_pounds(cycle.prepared.total_pence)
+    if not typer.confirm(f"\nApprove these {cycle.prepared.line_count} payments, {total} in all?"):
+        typer.echo("Not approved; nothing was recorded.", err=True)
+        raise typer.Exit(1)
+    return cycle.prepared.total_pence, cycle.prepared.lines_sha256
+
+
+def _say_status(session: Session, cycle: PaymentCycle, then: str = "") -> None:
+    document = cycle_document(cycle)
+
+    def show(screen: Screen) -> None:
+        total = format_pounds(document["total_pence"])
+        screen.say(
+            f"{cycle.reference} is {cycle.status}: {document['line_count']} payment(s), {total}."
+        )
+        if then:
+            screen.say(f"\nNext: {then}")
+
+    session.answer(document, show)
+
+
+@app.command("reject")
+def reject(
+    ctx: typer.Context,
+    reference: CycleReference,
+    reason: Annotated[RejectionReason, typer.Option(help="Why.")],
+    effective_on: EffectiveOn = None,
+) -> None:
+    """Turn down a cycle someone else prepared; it can be prepared again."""
+    session = session_of(ctx)
+    said = session.said(effective_on)
+    with session.ledger() as ledger:
+        cycle = ledger.change(
+            PaymentCycle, reference, lambda c: c.reject(reason_code=reason, **said)
+        )
+    _say_status(session, cycle)
+
+
+@app.command("cancel")
+def cancel(
+    ctx: typer.Context, reference: CycleReference, effective_on: EffectiveOn = None
+) -> None:
+    """Withdraw a cycle that has not been approved."""
+    session = session_of(ctx)
+    said = session.said(effective_on)
+    with session.ledger() as ledger:
+        cycle = ledger.change(PaymentCycle, reference, lambda c: c.cancel(**said))
+    _say_status(session, cycle)
+
+
+# --- the bank file --------------------------------------------------------------------------
+
+
+@app.command("issue")
+def issue(
+    ctx: typer.Context,
+    reference: CycleReference,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="DIR", file_okay=False, help="Else LEDGER_FILES_FOLDER.")
+    ] = None,
+    effective_on: EffectiveOn = None,
+) -> None:
+    """Make the Bacs file of an approved cycle. Asked again, the same bytes are written again."""
+    from ledger.payment_run import issue_cycle
+
+    session = session_of(ctx)
+    said = session.said(effective_on)
+    folder = folder or session.settings.files_folder
+    _require_writable(folder)
+    with session.ledger() as ledger:
+        path = issue_cycle(
+            ledger, reference, created_on=said["effective_on"], said=said, folder=folder
+        )
+        cycle = ledger.cycle(reference)
+    _say_file(session, cycle, path)
+
+
+def _require_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written to before anything is recorded."""
+    nearest = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(13, "The folder cannot be written to", str(folder))
+
+
+def _say_file(session: Session, cycle: PaymentCycle, path: Path) -> None:
+    issued = cycle.issued
+    assert issued is not None, "its file was made"
+    document = {
+        "reference": cycle.reference,
+        "file": path,
+        "format": issued.file_format,
+        "sha256": issued.file_sha256,
+        "record_count": issued.record_count,
+        "total_pence": issued.total_pence,
+        "submission_serial": issued.submission_serial,
+        "processing_on": issued.processing_on,
+    }
+
+    def show(screen: Screen) -> None:
+        screen.facts(
+            ("Bank file", path),
+            ("Payments", issued.record_count),
+            ("Total", format_pounds(issued.total_pence)),
+            ("Processing day", issued.processing_on),
+            ("SHA-256", issued.file_sha256),
+        )
+        if cycle.status == "issued":
+            screen.say(f"\nWhen the bank has paid it: pbledger --as NAME cycle settle "
+                       f"{cycle.reference}")  # fmt: skip
+
+    session.answer(document, show)
+
+
+@app.command("file")
+def file(
+    ctx: typer.Context,
+    reference: CycleReference,
+    to: Annotated[Path, typer.Option(metavar="PATH", dir_okay=False, help="Where to write it.")],
+) -> None:
+    """Write the bank file of an issued cycle once more: the very same bytes."""
+    from ledger.bank.files import write_whole
+    from ledger.payment_run import bank_file
+
+    session = session_of(ctx)
+    with session.ledger() as ledger:
+        content = bank_file(ledger, reference)
+        cycle = ledger.cycle(reference)
+    write_whole(to, content)
+    _say_file(session, cycle, to)
+
+
+@app.command("settle")
+def settle(
+    ctx: typer.Context,
+    reference: CycleReference,
+    on: Annotated[
+        date | None,
+        typer.Option(parser=read_date, metavar="DATE", help="The day the bank paid; else today."),
+    ] = None,
+) -> None:
+    """Record that the bank paid the file: every payment that has not come back is confirmed."""
+    from ledger.payment_run import settle_cycle
+
+    session = session_of(ctx)
+    said = session.said(on)
+    with session.ledger() as ledger:
+        count = len({line.budget_reference for line in ledger.cycle(reference).lines})
+        with session.progress("Settling", count) as bar:
+            cycle = settle_cycle(ledger, reference, said=said, progress=bar)
+    _say_status(session, cycle)
+
+
+# --- registers ------------------------------------------------------------------------------
+
+
+@app.command("list")
+def list_cycles(ctx: typer.Context) -> None:
+    """List every cycle: the register, in order of pay date."""
+    from sqlalchemy import select
+
+    from ledger.projections.registers import Cycles
+
+    session = session_of(ctx)
+    with session.ledger() as ledger:
+        ledger.projections.catch_up()
+        query = select(Cycles.table).order_by(Cycles.table.c.pay_on, Cycles.table.c.reference)
+        with ledger.engine.connect() as connection:
+            found = [dict(row) for row in connection.execute(query).mappings()]
+    for row in found:
+        del row["stream"]
+    columns = ("Cycle", "From", "To", "Paid on", "Status", ">Payments", ">Total", ">Exceptions")
+    rows = [
+        (
+            row["reference"],
+            row["starts_on"],
+            row["ends_on"],
+            row["pay_on"],
+            row["status"],
+            row["line_count"],
+            format_pounds(row["total_pence"]),
+            row["exception_count"],
+        )
+        for row in found
+    ]
+    session.answer(
+        {"cycles": found}, lambda screen: screen.table(f"{len(rows)} cycle(s)", columns, rows)
+    )
+
+
+@app.command("totals")
+def totals(ctx: typer.Context, reference: CycleReference) -> None:
+    """Show a cycle's finance totals: scheduled, issued, confirmed, returned, outstanding."""
+    from ledger.projections.finance import finance_totals
+
+    session = session_of(ctx)
+    with session.ledger() as ledger:
+        ledger.cycle(reference)
+        ledger.projections.catch_up()
+        found = finance_totals(ledger.engine, reference)
+    amounts = ("scheduled_pence", "issued_pence", "confirmed_pence", "returned_pence",
+               "outstanding_pence")  # fmt: skip
+    sums = {name: sum(row[name] for row in found) for name in amounts}
+    document = {"reference": reference, "totals": found, "sum": sums, "read_on": now().date()}
+
+    def show(screen: Screen) -> None:
+        rows = [
+            (row["funding_stream"], row["cost_centre"] or "(none)",
+             *(plain_pounds(row[name]) for name in amounts))
+            for row in found
+        ]  # fmt: skip
+        if rows:
+            rows.append(("All", "", *(plain_pounds(sums[name]) for name in amounts)))
+        columns = ("Funding stream", "Cost centre", ">Scheduled", ">Issued", ">Confirmed",
+                   ">Returned", ">Outstanding")  # fmt: skip
+        screen.table(f"Finance totals of {reference}, in pounds", columns, rows)
+
+    session.answer(document, show)

@@ -1,0 +1,115 @@
+"""A payment cycle as `cycle show` gives it: to programs as a document, to people as tables."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from ledger.aggregates.cycle_preparation import EXCEPTIONS
+from ledger.aggregates.payment_cycle import CycleException, PaymentCycle
+from ledger.cli.screen import Screen
+from ledger.money import format_pounds
+
+
+def plain_pounds(pence: int) -> str:
+    """Pounds as --total takes them: 31519477 is "315194.77"."""
+    return format_pounds(pence).replace("£", "").replace(",", "")
+
+
+def funding_by_stream(cycle: PaymentCycle) -> dict[str, int]:
+    """What a cycle comes to by funding stream, in pence."""
+    assert cycle.prepared is not None, "a loaded cycle was prepared"
+    totals: defaultdict[str, int] = defaultdict(int)
+    for total in cycle.prepared.funding:
+        totals[total.funding_stream] += total.amount_pence
+    return dict(totals)
+
+
+def cycle_document(cycle: PaymentCycle) -> dict[str, Any]:
+    """Everything an approver states or asks about, without the lines themselves."""
+    prepared, issued = cycle.prepared, cycle.issued
+    assert prepared is not None, "a loaded cycle was prepared"
+    return {
+        "reference": cycle.reference,
+        "version": cycle.version,
+        "status": cycle.status,
+        "period": prepared.period,
+        "pay_on": prepared.pay_on,
+        "off_cycle": prepared.off_cycle,
+        "line_count": prepared.line_count,
+        "total_pence": prepared.total_pence,
+        "lines_sha256": prepared.lines_sha256,
+        "funding": prepared.funding,
+        "funding_streams": funding_by_stream(cycle),
+        "exception_count": prepared.exception_count,
+        "exceptions": dict(Counter(e.code for e in cycle.exceptions).most_common()),
+        "prepared_by": prepared.recorded_by,
+        "approved_by": cycle.approved.recorded_by if cycle.approved else None,
+        "file_name": issued.file_name if issued else None,
+        "file_sha256": issued.file_sha256 if issued else None,
+        "processing_on": issued.processing_on if issued else None,
+    }
+
+
+def show_cycle(screen: Screen, found: dict[str, Any]) -> None:
+    """The document as people read it, and what may be done next."""
+    kind = " (off-cycle)" if found["off_cycle"] else ""
+    screen.facts(
+        ("Cycle", f"{found['reference']}{kind}, {found['status']}"),
+        ("For", f"{found['period'].starts_on} to {found['period'].ends_on}"),
+        ("Paid on", found["pay_on"]),
+        ("Payments", found["line_count"]),
+        ("Total", format_pounds(found["total_pence"])),
+        ("Hash of the lines", found["lines_sha256"]),
+        ("Prepared by", found["prepared_by"]),
+        ("Approved by", found["approved_by"]),
+        ("Bank file", found["file_name"]),
+        ("Processing day", found["processing_on"]),
+    )
+    screen.table(
+        "By funding stream",
+        ("Funding stream", ">Amount"),
+        [
+            (stream.replace("_", " "), format_pounds(pence))
+            for stream, pence in found["funding_streams"].items()
+        ],
+    )
+    show_kinds(screen, found["exceptions"])
+    if found["status"] == "prepared":
+        reference = found["reference"]
+        screen.say(f"\nLook closer: pbledger cycle exceptions {reference}")
+        screen.say(
+            f"Then, as someone other than {found['prepared_by']}: pbledger --as NAME cycle approve "
+            f"{reference} --total {plain_pounds(found['total_pence'])} "
+            f"--lines-sha256 {found['lines_sha256'][:12]}"
+        )
+
+
+def show_kinds(screen: Screen, kinds: dict[str, int]) -> None:
+    """Exceptions by kind, with what each means."""
+    screen.table(
+        f"{sum(kinds.values())} exception(s) by kind",
+        (">Count", "Kind", "Meaning"),
+        [(count, code, EXCEPTIONS[code]) for code, count in kinds.items()],
+    )
+
+
+def show_exceptions(
+    screen: Screen, reference: str, exceptions: Sequence[CycleException]
+) -> None:
+    """Exceptions one by one."""
+    screen.table(
+        f"{len(exceptions)} exception(s) of {reference}",
+        ("Budget", "Kind", ">Was", ">Now", "Detail"),
+        [
+            (
+                e.budget_reference,
+                e.code,
+                None if e.was_pence is None else format_pounds(e.was_pence),
+                None if e.now_pence is None else format_pounds(e.now_pence),
+                e.detail,
+            )
+            for e in exceptions
+        ],
+    )

@@ -1,0 +1,206 @@
+"""Proving the whole ledger from its log: that nothing is missing, unbalanced or altered.
+
+One walk over every event, then every bank file against the event that recorded it, then every
+read table against a replay. It stops at the first thing that is not as it should be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ledger.aggregates import payment_cycle as cycle
+from ledger.aggregates import personal_budget as budget
+from ledger.aggregates.care_decisions import BudgetOpened
+from ledger.aggregates.event_sourced import Event, stream_id
+from ledger.application import Ledger
+from ledger.bank.bacs import read_bacs
+from ledger.errors import Refusal
+from ledger.payment_run import bank_file
+from ledger.projections.postings import postings
+from ledger.store import decode
+
+BATCH = 10_000
+
+Progress = Callable[[int], None]
+
+
+class Verification(NamedTuple):
+    """What was proved, and the first difference found, if any."""
+
+    events: int
+    streams: int
+    cycles: int
+    bank_files: int
+    difference: str | None
+
+    def sentences(self) -> Iterator[str]:
+        """The result as people read it."""
+        if self.difference is not None:
+            yield f"Not as it should be: {self.difference}"
+            return
+        yield f"{self.events} events in {self.streams} histories: none missing, none unreadable."
+        yield "Every posting balances; together they come to nought."
+        yield f"{self.cycles} cycle(s): lines, totals and promised payments are what was approved."
+        yield f"{self.bank_files} bank file(s): the bytes are those recorded, payment by payment."
+        yield "Every row of every read table is what a replay of the log gives."
+
+
+class Wrong(Exception):
+    """Something is not as it should be; the sentence says what and where."""
+
+
+def verify_ledger(ledger: Ledger, progress: Progress = lambda _done: None) -> Verification:
+    """Check everything that can be checked; the first difference is in the result.
+
+    `progress` is told of every event twice: once for the walk, once for the replay.
+    """
+    walk = _Walk()
+    difference = None
+    try:
+        _walk_log(ledger, walk, progress)
+        for promised in walk.cycles.values():
+            promised.require_whole()
+        for issued in walk.issued:
+            _require_file(ledger, issued)
+        found = ledger.projections.verify(progress)
+        if found is not None:
+            difference = f"Read table {found.table}: a row is {found.where}: {found.row}."
+    except Wrong as wrong:
+        difference = str(wrong)
+    return Verification(
+        walk.events, len(walk.versions), len(walk.cycles), len(walk.issued), difference
+    )
+
+
+def _walk_log(ledger: Ledger, walk: _Walk, progress: Progress) -> None:
+    after = 0
+    while rows := ledger.recorder.read_log(after, BATCH):
+        for position, stream, version, topic, state in rows:
+            try:
+                event = decode(topic, state)
+            except Exception as error:
+                raise Wrong(f"Event {position} cannot be read: {error}") from error
+            walk.take(position, stream, version, event)
+        after = rows[-1][0]
+        progress(len(rows))
+
+
+class _Cycle:
+    """One cycle while the log is walked: its latest preparation and what was promised for it."""
+
+    def __init__(self, reference: str) -> None:
+        self.reference = reference
+        self.listed: list[cycle.CycleLine] = []
+        self.prepared: cycle.CyclePrepared | None = None
+        self.approved = False
+        self.promised_count = 0
+        self.promised_pence = 0
+
+    def prepare(self, event: cycle.CyclePrepared) -> None:
+        lines, self.listed = self.listed, []
+        if cycle.lines_hash(lines) != event.lines_sha256:
+            raise Wrong(f"Cycle {self.reference}: the hash is not that of its lines.")
+        if (len(lines), sum(line.amount_pence for line in lines)) != (
+            event.line_count,
+            event.total_pence,
+        ):
+            raise Wrong(f"Cycle {self.reference}: the totals are not those of its lines.")
+        self.prepared = event
+
+    def approve(self, event: cycle.CycleApproved) -> None:
+        prepared = self.prepared
+        if prepared is None or (prepared.total_pence, prepared.lines_sha256) != (
+            event.total_pence,
+            event.lines_sha256,
+        ):
+            raise Wrong(f"Cycle {self.reference}: what was approved is not what was prepared.")
+        if event.recorded_by == prepared.recorded_by:
+            raise Wrong(f"Cycle {self.reference}: {event.recorded_by} prepared and approved it.")
+        self.approved = True
+
+    def promise(self, amount_pence: int) -> None:
+        self.promised_count += 1
+        self.promised_pence += amount_pence
+
+    def require_whole(self) -> None:
+        """An approved cycle has every payment promised, and another has none."""
+        wanted = (0, 0)
+        if self.approved and self.prepared is not None:
+            wanted = (self.prepared.line_count, self.prepared.total_pence)
+        if (self.promised_count, self.promised_pence) != wanted:
+            raise Wrong(
+                f"Cycle {self.reference}: {self.promised_count} payment(s) of "
+                f"{self.promised_pence} pence were promised, not {wanted[0]} of {wanted[1]}."
+            )
+
+
+class _Walk:
+    """What is known after each event of the log."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.versions: defaultdict[str, int] = defaultdict(int)
+        self.cycles: dict[str, _Cycle] = {}
+        self.by_stream: dict[str, _Cycle] = {}
+        self.issued: list[cycle.CycleIssued] = []
+
+    def take(self, position: int, stream: str, version: int, event: Event) -> None:
+        """One event in its place. Raises `Wrong`."""
+        self.events += 1
+        self.versions[stream] += 1
+        if version != self.versions[stream]:
+            raise Wrong(
+                f"Event {position} is version {version} of its history, where version "
+                f"{self.versions[stream]} belongs: something is missing before it."
+            )
+        if sum(posting.amount_pence for posting in postings(event)):
+            raise Wrong(f"Event {position}: its postings do not balance.")
+        if isinstance(event, BudgetOpened):
+            _require_place(position, stream, budget.PersonalBudget.STREAM, event.reference)
+        elif isinstance(event, budget.PaymentScheduled | budget.PaymentReissued):
+            self._cycle(event.cycle_reference).promise(event.amount_pence)
+        elif isinstance(event, cycle.CycleLinesListed | cycle.CyclePrepared | cycle.CycleIssued):
+            _require_place(position, stream, cycle.PaymentCycle.STREAM, event.reference)
+            self._of_cycle(stream, event)
+        elif isinstance(event, cycle.CycleApproved):
+            if stream not in self.by_stream:
+                raise Wrong(f"Event {position} approves a cycle that was not prepared.")
+            self.by_stream[stream].approve(event)
+
+    def _cycle(self, reference: str) -> _Cycle:
+        return self.cycles.setdefault(reference, _Cycle(reference))
+
+    def _of_cycle(
+        self, stream: str, event: cycle.CycleLinesListed | cycle.CyclePrepared | cycle.CycleIssued
+    ) -> None:
+        found = self.by_stream[stream] = self._cycle(event.reference)
+        if isinstance(event, cycle.CycleLinesListed):
+            found.listed.extend(event.lines)
+        elif isinstance(event, cycle.CyclePrepared):
+            found.prepare(event)
+        else:
+            self.issued.append(event)
+
+
+def _require_place(position: int, stream: str, kind: str, reference: str) -> None:
+    if stream_id(kind, reference).hex != stream:
+        raise Wrong(f"Event {position} about {reference} is in another's history.")
+
+
+def _require_file(ledger: Ledger, issued: cycle.CycleIssued) -> None:
+    """The stored file is the one recorded, and pays exactly the lines of its cycle."""
+    where = f"Bank file {issued.file_name}"
+    try:
+        content = bank_file(ledger, issued.reference)
+        if hashlib.sha256(content).hexdigest() != issued.file_sha256:
+            raise Wrong(f"{where}: its bytes are not those recorded when it was issued.")
+        found = read_bacs(content)
+    except (Refusal, AssertionError) as fault:
+        raise Wrong(f"{where}: {fault}") from fault
+    paid = [(credit.reference, credit.amount_pence) for credit in found.credits]
+    lines = ledger.cycle(issued.reference).lines
+    if paid != [(line.payment_reference, line.amount_pence) for line in lines]:
+        raise Wrong(f"{where}: it does not pay exactly the lines of {issued.reference}.")
