@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import date, datetime
 from itertools import groupby
 from operator import itemgetter
@@ -178,16 +179,16 @@ class Ledger(Application[UUID]):
         ids = None
         if only is not None:
             ids = [stream_id(PersonalBudget.STREAM, reference) for reference in only]
-        rows = self.recorder.read_streams(PersonalBudget.STREAM, ids)
-        for _, stream in groupby(rows, key=itemgetter(0)):
-            budget: PersonalBudget | None = None
-            for _, topic, state in stream:
-                event = store.decode(topic, state)
-                if budget is None:
-                    budget = PersonalBudget(event.reference)  # type: ignore[attr-defined]
-                budget.apply(event)
-            assert budget is not None, "a group is never empty"
-            yield budget
+        with closing(self.recorder.read_streams(PersonalBudget.STREAM, ids)) as rows:
+            for _, stream in groupby(rows, key=itemgetter(0)):
+                budget: PersonalBudget | None = None
+                for _, topic, state in stream:
+                    event = store.decode(topic, state)
+                    if budget is None:
+                        budget = PersonalBudget(event.reference)  # type: ignore[attr-defined]
+                    budget.apply(event)
+                assert budget is not None, "a group is never empty"
+                yield budget
 
     # --- people and payees ----------------------------------------------------------------
 

@@ -18,7 +18,10 @@ from typing import Any
 
 import msgspec
 
+from ledger.aggregates.care_decisions import LegalBasis, ReturnFrequency, SupportReason
+from ledger.aggregates.payees import PayeeType
 from ledger.caseload_columns import BY_NAME, FIELDS, ORDER
+from ledger.entitlement import ContributionBasis, Deployment
 from ledger.errors import CaseloadRefused, Fault, InvalidValue, Refusal
 
 Layout = list[tuple[str, int, Callable[[str], Any], bool]]  # column, its place, read, required
@@ -38,7 +41,7 @@ class CaseloadLine(msgspec.Struct, frozen=True, gc=False):
     line_reference: str
     need: str
     funding_stream: str
-    deployment: str
+    deployment: Deployment
     weekly_pence: int | None
     one_off_pence: int | None
     starts_on: date
@@ -56,20 +59,20 @@ class CaseloadBudget(msgspec.Struct, frozen=True, gc=False):
     recipient_reference: str
     recipient_name: str
     date_of_birth: date
-    legal_basis: str
-    support_reason: str
+    legal_basis: LegalBasis
+    support_reason: SupportReason
     starts_on: date
     paid_to: date | None
     agreement_version: str
     agreement_signed_on: date
     contribution_weekly_pence: int
-    contribution_basis: str
+    contribution_basis: ContributionBasis
     contribution_from: date
-    payee_type: str
+    payee_type: PayeeType
     account_name: str
     sort_code: str
     account_number: str
-    return_frequency: str
+    return_frequency: ReturnFrequency
     lines: tuple[CaseloadLine, ...]
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from eventsourcing.persistence import IntegrityError
@@ -126,13 +126,13 @@ def _open(
     budget.sign_agreement(
         template_version=row.agreement_version,
         return_frequency=row.return_frequency,
-        **{**said, "effective_on": row.agreement_signed_on},
+        **_on(row.agreement_signed_on, said),
     )
     budget.agree_allocation(lines=tuple(_allocation_terms(row)), **said)
     budget.assess_contribution(
         weekly_pence=row.contribution_weekly_pence,
         basis=row.contribution_basis,
-        **{**said, "effective_on": max(row.contribution_from, row.starts_on)},
+        **_on(max(row.contribution_from, row.starts_on), said),
     )
     payee = _payee(ledger, row)
     budget.propose_payee(
@@ -141,6 +141,11 @@ def _open(
         fingerprint=ledger.keyring.fingerprint(row.sort_code, row.account_number),
         **said,
     )
+
+
+def _on(day: date, said: Said) -> Said:
+    """The same, taking effect on another day."""
+    return {**said, "effective_on": day}
 
 
 def _allocation_terms(row: CaseloadBudget) -> Iterator[AllocationTerm]:

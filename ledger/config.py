@@ -14,31 +14,31 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LEDGER_", env_file=".env", extra="ignore")
 
     database_url: str = Field(
-        "sqlite:///ledger.db",
+        default="sqlite:///ledger.db",
         description="Where the ledger lives: sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
     )
     key_file: Path = Field(
-        Path("ledger.key"),
+        default=Path("ledger.key"),
         description="The master key that seals personal details; keep it out of backups of the "
         "database. Made by `pbledger init`, readable by its owner only.",
     )
-    acting_as: str = Field("", description="Who is acting, when --as is not given.")
-    council_name: str = Field("Example Council", description="The council's name on pages.")
+    acting_as: str = Field(default="", description="Who is acting, when --as is not given.")
+    council_name: str = Field(default="Example Council", description="The council's name on pages.")
     bacs_service_user_number: str = Field(
-        "", description="The six-digit Bacs service user number (SUN)."
+        default="", description="The six-digit Bacs service user number (SUN)."
     )
-    bacs_sort_code: str = Field("", description="The sort code of the paying account.")
-    bacs_account_number: str = Field("", description="The number of the paying account.")
-    bacs_account_name: str = Field("", description="The name of the paying account.")
+    bacs_sort_code: str = Field(default="", description="The sort code of the paying account.")
+    bacs_account_number: str = Field(default="", description="The number of the paying account.")
+    bacs_account_name: str = Field(default="", description="The name of the paying account.")
     variance_percent: int = Field(
-        10,
+        default=10,
         ge=0,
         description="A payment that differs from the last one by more than this share of it is "
         "shown to the approver.",
     )
     added_bank_holidays: str = Field(
-        "", description="Bank holidays proclaimed since this release: YYYY-MM-DD, comma-separated."
+        default="", description="Bank holidays proclaimed since this release: YYYY-MM-DD, comma-separated."
     )
-    files_folder: Path = Field(Path("bank-files"), description="Where bank files are written.")
-    host: str = Field("127.0.0.1", description="Where the server listens; loopback only for now.")
-    port: int = Field(8000, description="The port the server listens on.")
+    files_folder: Path = Field(default=Path("bank-files"), description="Where bank files are written.")
+    host: str = Field(default="127.0.0.1", description="Where the server listens; loopback only for now.")
+    port: int = Field(default=8000, description="The port the server listens on.")

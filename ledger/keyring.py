@@ -7,6 +7,8 @@ import binascii
 import hashlib
 import hmac
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -127,15 +129,19 @@ def _master(text: str, source: str) -> bytes:
 
 
 def _create_key_file(path: Path) -> None:
+    """A whole key file or none; if another process was first, its key is the key."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process was first: its key is the key
-        return
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(AESGCM.generate_key(256).hex() + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(beside, path)
+        finally:
+            Path(beside).unlink()
     except OSError as fault:
         raise KeyFileUnusable(
             f"Key file {path} cannot be created: {fault.strerror}.", path=str(path)
         ) from fault
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(AESGCM.generate_key(256).hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -182,7 +182,7 @@ class PostgresRecorder(PostgresApplicationRecorder):
 
     def read_streams(
         self, stream: str, only: Sequence[UUID] | None = None
-    ) -> Iterator[tuple[str, str, bytes]]:
+    ) -> Generator[tuple[str, str, bytes], None, None]:
         """(stream id in hex, topic, state) of one kind of stream, whole streams together."""
         chosen = SQL("topic LIKE %s") if only is None else SQL("originator_id = ANY(%s)")
         query = SQL(
@@ -268,13 +268,21 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
     datastore: SQLiteDatastore
 
     def construct_create_table_statements(self) -> list[str]:
+        table = self.events_table_name
+        guards = {
+            "no_update": f"UPDATE ON {table}",
+            "no_delete": f"DELETE ON {table}",
+            # REPLACE deletes without firing the trigger above.
+            "no_replace": f"INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE "
+            "rowid = NEW.rowid OR (originator_id, originator_version) "
+            "= (NEW.originator_id, NEW.originator_version))",
+        }
         return [
             *super().construct_create_table_statements(),
             *(
-                f"CREATE TRIGGER IF NOT EXISTS {self.events_table_name}_no_{verb.lower()} "
-                f"BEFORE {verb} ON {self.events_table_name} BEGIN "
-                f"SELECT RAISE(ABORT, 'Events are only ever added: {verb} refused.'); END"
-                for verb in ("UPDATE", "DELETE")
+                f"CREATE TRIGGER IF NOT EXISTS {table}_{name} BEFORE {refused} BEGIN "
+                f"SELECT RAISE(ABORT, 'Events are only ever added: {refused[:6]} refused.'); END"
+                for name, refused in guards.items()
             ),
         ]
 
@@ -322,7 +330,7 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
 
     def read_streams(
         self, stream: str, only: Sequence[UUID] | None = None
-    ) -> Iterator[tuple[str, str, bytes]]:
+    ) -> Generator[tuple[str, str, bytes], None, None]:
         """(stream id in hex, topic, state) of one kind of stream, whole streams together."""
         query = f"SELECT originator_id, topic, state FROM {self.events_table_name} WHERE {{}} "
         query += "ORDER BY originator_id, originator_version"

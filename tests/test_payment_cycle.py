@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from typing import Any
 
@@ -34,6 +35,7 @@ from ledger.errors import (
     CycleNotApproved,
     CycleNotIssued,
     CycleNotSettledYet,
+    InvalidValue,
 )
 from ledger.store import decode, encoded
 from tests.given import FIRST_DAY, Story, cycle_period, given, replayed, state_of
@@ -201,6 +203,22 @@ def test_a_cycle_that_was_decided_cannot_be_prepared(standing: str) -> None:
     STANDINGS[standing]().when("prepare", **WHAT_IS_PREPARED).refused(CycleAlreadyDecided)
 
 
+@pytest.mark.parametrize(
+    "reference", ["", "c1", "C 1", "../C1", "C1.", "C_1", "-C1", "C" * 21, "C1\n", "Ç1", "٣"]
+)
+def test_a_reference_that_could_not_name_a_bank_file_is_refused(reference: str) -> None:
+    given(PaymentCycle(reference)).when("prepare", **WHAT_IS_PREPARED).refused(
+        InvalidValue, field="reference"
+    )
+
+
+@pytest.mark.parametrize("reference", ["C", "7", "2026-05-WEEKLY", "C" * 20])
+def test_a_reference_of_capitals_digits_and_hyphens_is_taken(reference: str) -> None:
+    given(PaymentCycle(reference)).when("prepare", **WHAT_IS_PREPARED).then(
+        CycleLinesListed, CyclePrepared, reference=reference
+    )
+
+
 # --- approving and rejecting --------------------------------------------------------------
 
 
@@ -326,12 +344,18 @@ def test_the_hash_changes_with_a_line_more_a_line_less_or_another_order() -> Non
     assert len(hashes) == 6
 
 
-def test_the_hash_is_of_the_lines_as_they_are_stored() -> None:
-    """Fixed for ever: another hash of the same lines would void every approval."""
-    line = a_cycle_line()
-    read = msgspec.json.decode(msgspec.json.encode(line), type=CycleLine)
-    assert lines_hash([read]) == lines_hash([line])
-    assert lines_hash([line]) == "f8f2c3b0f8f0c5d3c4cb3a1cbd1f0e5ba0a2c7a4bb1b5a6c8f2d1e0a9b8c7d6e"
+def test_the_hash_can_be_worked_out_by_anyone_from_what_is_stored() -> None:
+    """Fixed for ever: another way of writing the lines would void every approval."""
+    written = (
+        b'{"budget_reference":"PB000001","budget_version":7,"payment_reference":"DP000001",'
+        b'"payee_reference":"payee-1","amount_pence":66820,"lines":[{"kind":"allocation",'
+        b'"line_reference":"L1","funding_stream":"social_care","cost_centre":"S4100",'
+        b'"window":{"starts_on":"2026-04-06","ends_on":"2026-05-03"},"amount_pence":66820,'
+        b'"starts_on":"2026-04-06","ends_on":"2026-05-03"}]}\n'
+    )
+    assert lines_hash([a_cycle_line()]) == hashlib.sha256(written).hexdigest()
+    read = msgspec.json.decode(written, type=CycleLine)
+    assert lines_hash([read, read]) == hashlib.sha256(written * 2).hexdigest()
 
 
 # --- what the cycle comes to --------------------------------------------------------------

@@ -235,8 +235,7 @@ def show_budget(request: Request, reference: str, as_of: AsOfAsked) -> Response:
     if not given) and what is due for the days up to it."""
     budget = ledger_of(request).budget(reference, as_of.known_at)
     shown = _budget(budget, as_of.on or today(), as_of.known_at)
-    etag = {} if as_of.known_at else {"ETag": f'"{budget.version}"'}
-    return answer(shown, **etag)
+    return answer(shown, etag="" if as_of.known_at else str(budget.version))
 
 
 # --- how it is put together ---------------------------------------------------------------

@@ -118,7 +118,7 @@ def list_cycles(
 def show_cycle(request: Request, reference: str) -> Response:
     """Totals, hash and status."""
     now = read_cycle(ledger_of(request), reference)
-    return answer(shown(now), ETag=f'"{now.version}"')
+    return answer(shown(now), etag=str(now.version))
 
 
 @router.get(f"{_AT}/lines", summary="List the payments of a cycle", **reads(CycleLines))
@@ -152,11 +152,8 @@ def cycle_totals(request: Request, reference: str) -> Response:
     ledger = ledger_of(request)
     prepared = read_cycle(ledger, reference).prepared
     catch_up(ledger)
-    names = CycleFinance.__struct_fields__
-    finance = [
-        CycleFinance(*(int(row[n]) if n.endswith("_pence") else row[n] for n in names))
-        for row in finance_totals(ledger.engine, reference)
-    ]
+    rows = finance_totals(ledger.engine, reference)
+    finance = [CycleFinance(**{n: row[n] for n in CycleFinance.__struct_fields__}) for row in rows]
     return answer(CycleTotals(reference, prepared.total_pence, prepared.funding, finance))
 
 

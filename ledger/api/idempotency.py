@@ -28,10 +28,10 @@ REPLAYED = "Idempotency-Replayed"
 _encode = msgspec.json.Encoder().encode
 
 
-def answer(content: Any, status: int = 200, **headers: str) -> Response:
+def answer(content: Any, status: int = 200, etag: str = "") -> Response:
     """An answer in JSON."""
-    sent = {**HEADERS, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    return Response(_encode(content), status, sent, "application/json")
+    headers = {**HEADERS, "ETag": f'"{etag}"'} if etag else HEADERS
+    return Response(_encode(content), status, headers, "application/json")
 
 
 class Once:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -146,13 +146,9 @@ def _json(struct: type[msgspec.Struct], description: str) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1)
 def described(app: FastAPI) -> bytes:
     """The whole description, OpenAPI 3.1 in JSON."""
-    return _described(app)
-
-
-@cache
-def _described(app: FastAPI) -> bytes:
     schema_of(Fault)
     made = get_openapi(
         title="Personal budget ledger",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -56,5 +58,8 @@ app.add_typer(cycle.app, name="cycle")
 
 
 def main() -> None:
-    """Run the program."""
+    """Run the program. What the terminal's alphabet lacks is escaped, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="pbledger")

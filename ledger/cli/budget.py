@@ -274,9 +274,7 @@ def _verb(command: Command) -> Callable[..., None]:
                 expected_version=expected_version,
             )
             events = _since(ledger, budget, before)
-        session.answer(
-            _done(budget, events), lambda screen: _show_done(screen, budget, events)
-        )
+        session.answer(_done(budget, events), lambda screen: _show_done(screen, budget, events))
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     options = [option for take in taken.values() for option in take.options]
@@ -295,7 +293,9 @@ def _verb(command: Command) -> Callable[..., None]:
 def _help(command: Command) -> str:
     """What the command's method says of it, in the words of a command line."""
     text = f"{command.summary}\n\n{command.description}".strip()
-    return text.replace("`effective_on`", "--effective-on").replace("`arrears_due`", "--arrears-due")
+    return text.replace("`effective_on`", "--effective-on").replace(
+        "`arrears_due`", "--arrears-due"
+    )
 
 
 for _command in BUDGET_COMMANDS.values():

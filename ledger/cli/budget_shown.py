@@ -96,7 +96,7 @@ def _due(budget: PersonalBudget, on: date) -> list[dict[str, Any]]:
     periods = [Period(first, first + timedelta(days=27))]
     if on >= budget.terms.starts_on and on != periods[0].ends_on:
         periods.insert(0, Period(on, on))
-    return [_due_to(budget, period) for period in periods]
+    return [_due_to(budget, period) for period in sorted(periods, key=lambda p: p.ends_on)]
 
 
 def _due_to(budget: PersonalBudget, period: Period) -> dict[str, Any]:

@@ -122,12 +122,15 @@ def add(
     date_of_birth: Annotated[date, typer.Option(parser=read_date, metavar="DATE", help="Sealed.")],
 ) -> None:
     """Register a person, so that budgets can be opened for them."""
+    from ledger.commands import require_keepable
     from ledger.people import PersonDetails
 
     session = session_of(ctx)
-    said = session.said()
+    session.actor()
+    require_keepable(reference, "recipient_reference")
+    require_keepable(name, "name")
     with session.ledger() as ledger:
-        ledger.register_person(PersonDetails(reference, name, date_of_birth), said["recorded_at"])
+        ledger.register_person(PersonDetails(reference, name, date_of_birth), now())
     session.answer(
         {"person_reference": reference},
         lambda screen: screen.say(f"{reference} is registered."),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
 from ledger.aggregates.payment_cycle import PaymentCycle, RejectionReason
-from ledger.cli.cycle_shown import cycle_document, plain_pounds, show_cycle, show_exceptions
+from ledger.cli import cycle_bank
+from ledger.cli.cycle_shown import (
+    cycle_document,
+    plain_pounds,
+    say_status,
+    show_cycle,
+    show_exceptions,
+)
 from ledger.cli.parameters import CycleReference, EffectiveOn, read_date, read_pounds
 from ledger.cli.screen import Screen
 from ledger.cli.session import Session, now, session_of
@@ -69,18 +74,20 @@ def prepare(
 
     session = session_of(ctx)
     said = session.said(effective_on)
-    with session.ledger() as ledger:
-        with session.progress("Preparing", len(only) if only else _budget_count(ledger)) as bar:
-            cycle = prepare_cycle(
-                ledger,
-                reference,
-                period=four_weekly(first, weeks),
-                pay_on=pay_on,
-                said=said,
-                only=only or None,
-                reissue=reissue or (),
-                progress=bar,
-            )
+    with (
+        session.ledger() as ledger,
+        session.progress("Preparing", len(only) if only else _budget_count(ledger)) as bar,
+    ):
+        cycle = prepare_cycle(
+            ledger,
+            reference,
+            period=four_weekly(first, weeks),
+            pay_on=pay_on,
+            said=said,
+            only=only or None,
+            reissue=reissue or (),
+            progress=bar,
+        )
     document = cycle_document(cycle)
     session.answer(document, lambda screen: show_cycle(screen, document))
 
@@ -148,12 +155,13 @@ def exceptions(
     with session.ledger() as ledger:
         cycle = ledger.cycle(reference)
     chosen = [e for e in cycle.exceptions if not code or e.code == code]
+    title = f"{len(chosen)} exception(s) of {reference}"
     document = {
         "reference": reference,
         "kinds": Counter(e.code for e in chosen),
         "exceptions": chosen,
     }
-    session.answer(document, lambda screen: show_exceptions(screen, reference, chosen))
+    session.answer(document, lambda screen: show_exceptions(screen, title, chosen))
 
 
 @app.command("approve")
@@ -196,7 +204,7 @@ def approve(
                 said=said,
                 progress=bar,
             )
-    _say_status(session, cycle, f"pbledger --as NAME cycle issue {reference}")
+    say_status(session, cycle, f"pbledger --as NAME cycle issue {reference}")
 
 
 def _looked_at(session: Session, cycle: PaymentCycle) -> tuple[int, str]:
@@ -214,20 +222,6 @@ def _looked_at(session: Session, cycle: PaymentCycle) -> tuple[int, str]:
     return cycle.prepared.total_pence, cycle.prepared.lines_sha256
 
 
-def _say_status(session: Session, cycle: PaymentCycle, then: str = "") -> None:
-    document = cycle_document(cycle)
-
-    def show(screen: Screen) -> None:
-        total = format_pounds(document["total_pence"])
-        screen.say(
-            f"{cycle.reference} is {cycle.status}: {document['line_count']} payment(s), {total}."
-        )
-        if then:
-            screen.say(f"\nNext: {then}")
-
-    session.answer(document, show)
-
-
 @app.command("reject")
 def reject(
     ctx: typer.Context,
@@ -242,121 +236,17 @@ def reject(
         cycle = ledger.change(
             PaymentCycle, reference, lambda c: c.reject(reason_code=reason, **said)
         )
-    _say_status(session, cycle)
+    say_status(session, cycle)
 
 
 @app.command("cancel")
-def cancel(
-    ctx: typer.Context, reference: CycleReference, effective_on: EffectiveOn = None
-) -> None:
+def cancel(ctx: typer.Context, reference: CycleReference, effective_on: EffectiveOn = None) -> None:
     """Withdraw a cycle that has not been approved."""
     session = session_of(ctx)
     said = session.said(effective_on)
     with session.ledger() as ledger:
         cycle = ledger.change(PaymentCycle, reference, lambda c: c.cancel(**said))
-    _say_status(session, cycle)
-
-
-# --- the bank file --------------------------------------------------------------------------
-
-
-@app.command("issue")
-def issue(
-    ctx: typer.Context,
-    reference: CycleReference,
-    folder: Annotated[
-        Path | None, typer.Option(metavar="DIR", file_okay=False, help="Else LEDGER_FILES_FOLDER.")
-    ] = None,
-    effective_on: EffectiveOn = None,
-) -> None:
-    """Make the Bacs file of an approved cycle. Asked again, the same bytes are written again."""
-    from ledger.payment_run import issue_cycle
-
-    session = session_of(ctx)
-    said = session.said(effective_on)
-    folder = folder or session.settings.files_folder
-    _require_writable(folder)
-    with session.ledger() as ledger:
-        path = issue_cycle(
-            ledger, reference, created_on=said["effective_on"], said=said, folder=folder
-        )
-        cycle = ledger.cycle(reference)
-    _say_file(session, cycle, path)
-
-
-def _require_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be written to before anything is recorded."""
-    nearest = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise PermissionError(13, "The folder cannot be written to", str(folder))
-
-
-def _say_file(session: Session, cycle: PaymentCycle, path: Path) -> None:
-    issued = cycle.issued
-    assert issued is not None, "its file was made"
-    document = {
-        "reference": cycle.reference,
-        "file": path,
-        "format": issued.file_format,
-        "sha256": issued.file_sha256,
-        "record_count": issued.record_count,
-        "total_pence": issued.total_pence,
-        "submission_serial": issued.submission_serial,
-        "processing_on": issued.processing_on,
-    }
-
-    def show(screen: Screen) -> None:
-        screen.facts(
-            ("Bank file", path),
-            ("Payments", issued.record_count),
-            ("Total", format_pounds(issued.total_pence)),
-            ("Processing day", issued.processing_on),
-            ("SHA-256", issued.file_sha256),
-        )
-        if cycle.status == "issued":
-            screen.say(f"\nWhen the bank has paid it: pbledger --as NAME cycle settle "
-                       f"{cycle.reference}")  # fmt: skip
-
-    session.answer(document, show)
-
-
-@app.command("file")
-def file(
-    ctx: typer.Context,
-    reference: CycleReference,
-    to: Annotated[Path, typer.Option(metavar="PATH", dir_okay=False, help="Where to write it.")],
-) -> None:
-    """Write the bank file of an issued cycle once more: the very same bytes."""
-    from ledger.bank.files import write_whole
-    from ledger.payment_run import bank_file
-
-    session = session_of(ctx)
-    with session.ledger() as ledger:
-        content = bank_file(ledger, reference)
-        cycle = ledger.cycle(reference)
-    write_whole(to, content)
-    _say_file(session, cycle, to)
-
-
-@app.command("settle")
-def settle(
-    ctx: typer.Context,
-    reference: CycleReference,
-    on: Annotated[
-        date | None,
-        typer.Option(parser=read_date, metavar="DATE", help="The day the bank paid; else today."),
-    ] = None,
-) -> None:
-    """Record that the bank paid the file: every payment that has not come back is confirmed."""
-    from ledger.payment_run import settle_cycle
-
-    session = session_of(ctx)
-    said = session.said(on)
-    with session.ledger() as ledger:
-        count = len({line.budget_reference for line in ledger.cycle(reference).lines})
-        with session.progress("Settling", count) as bar:
-            cycle = settle_cycle(ledger, reference, said=said, progress=bar)
-    _say_status(session, cycle)
+    say_status(session, cycle)
 
 
 # --- registers ------------------------------------------------------------------------------
@@ -424,3 +314,6 @@ def totals(ctx: typer.Context, reference: CycleReference) -> None:
         screen.table(f"Finance totals of {reference}, in pounds", columns, rows)
 
     session.answer(document, show)
+
+
+cycle_bank.add_to(app)

@@ -9,6 +9,7 @@ from typing import Any
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
 from ledger.aggregates.payment_cycle import CycleException, PaymentCycle
 from ledger.cli.screen import Screen
+from ledger.cli.session import Session
 from ledger.money import format_pounds
 
 
@@ -95,12 +96,10 @@ def show_kinds(screen: Screen, kinds: dict[str, int]) -> None:
     )
 
 
-def show_exceptions(
-    screen: Screen, reference: str, exceptions: Sequence[CycleException]
-) -> None:
+def show_exceptions(screen: Screen, title: str, exceptions: Sequence[CycleException]) -> None:
     """Exceptions one by one."""
     screen.table(
-        f"{len(exceptions)} exception(s) of {reference}",
+        title,
         ("Budget", "Kind", ">Was", ">Now", "Detail"),
         [
             (
@@ -113,3 +112,18 @@ def show_exceptions(
             for e in exceptions
         ],
     )
+
+
+def say_status(session: Session, cycle: PaymentCycle, then: str = "") -> None:
+    """Answer with where a cycle stands, and what comes next."""
+    document = cycle_document(cycle)
+
+    def show(screen: Screen) -> None:
+        total = format_pounds(document["total_pence"])
+        screen.say(
+            f"{cycle.reference} is {cycle.status}: {document['line_count']} payment(s), {total}."
+        )
+        if then:
+            screen.say(f"\nNext: {then}")
+
+    session.answer(document, show)

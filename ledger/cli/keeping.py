@@ -41,17 +41,15 @@ def init(
             grant(engine, app_role)
         finally:
             engine.dispose()
-    document = {
-        "database": url.render_as_string(hide_password=True),
-        "key_file": session.settings.key_file,
-        "app_role": app_role or None,
-    }
+    key_file = session.settings.key_file
+    database = url.render_as_string(hide_password=True)
+    document = {"database": database, "key_file": key_file, "app_role": app_role or None}
 
     def show(screen: Screen) -> None:
         screen.facts(
-            ("Ledger", document["database"]),
-            ("Key file", f"{document['key_file']} (keep it safe, and apart from the database)"),
-            ("Application's role", document["app_role"]),
+            ("Ledger", database),
+            ("Key file", f"{key_file} (keep it safe, and apart from the database)"),
+            ("Application's role", app_role or None),
         )
         screen.say("\nNext: pbledger --as NAME import-caseload FILE")
 
@@ -101,9 +99,11 @@ def catch_up(ctx: typer.Context) -> None:
 def rebuild(ctx: typer.Context) -> None:
     """Make every read table anew from the log, beside the old ones, and swap them in."""
     session = session_of(ctx)
-    with session.ledger() as ledger:
-        with session.progress("Rebuilding", ledger.projections.status().head) as bar:
-            position = ledger.projections.rebuild(bar)
+    with (
+        session.ledger() as ledger,
+        session.progress("Rebuilding", ledger.projections.status().head) as bar,
+    ):
+        position = ledger.projections.rebuild(bar)
     session.answer(
         {"position": position},
         lambda screen: screen.say(f"The read tables were made anew from {position} events."),
@@ -118,9 +118,11 @@ def verify(ctx: typer.Context) -> None:
     from ledger.verification import verify_ledger
 
     session = session_of(ctx)
-    with session.ledger() as ledger:
-        with session.progress("Verifying", 2 * ledger.projections.status().head) as bar:
-            found = verify_ledger(ledger, bar)
+    with (
+        session.ledger() as ledger,
+        session.progress("Verifying", 2 * ledger.projections.status().head) as bar,
+    ):
+        found = verify_ledger(ledger, bar)
     document = {**found._asdict(), "sound": found.difference is None}
 
     def show(screen: Screen) -> None:

@@ -129,7 +129,7 @@ def parse_line(text: str) -> AllocationTerm:
     try:
         return msgspec.convert(term, AllocationTerm)
     except msgspec.ValidationError as error:
-        raise typer.BadParameter(f"{error}.") from None
+        raise typer.BadParameter(f"{str(error).replace('`$.', '`')}.") from None
 
 
 # --- a command's arguments as options -------------------------------------------------------
@@ -159,10 +159,12 @@ def _taken(field: msgspec.structs.FieldInfo) -> Taken:
     if get_origin(kind) is tuple:
         item = get_args(kind)[0]
         line = item is AllocationTerm
-        how = {"parser": parse_line, "metavar": "LINE", "help": LINE_HELP} if line else {
-            "metavar": "TEXT", "help": "May be given more than once."
-        }
-        info = typer.Option(f"--{option.removesuffix('s')}", **how)  # type: ignore[call-overload]
+        how = (
+            {"parser": parse_line, "metavar": "LINE", "help": LINE_HELP}
+            if line
+            else {"metavar": "TEXT", "help": "May be given more than once."}
+        )
+        info = typer.Option(f"--{option.removesuffix('s')}", **how)
         annotation: Any = Annotated[list[Any] if line else list[str], info]
         parameter = _parameter(field.name, annotation, inspect.Parameter.empty if required else [])
         return Taken([parameter], lambda given: tuple(given[field.name]))
@@ -210,4 +212,3 @@ def common_options() -> Iterator[inspect.Parameter]:
     """What every generated command takes after its own arguments."""
     yield _parameter("effective_on", EffectiveOn, None)
     yield _parameter("expected_version", ExpectedVersion, None)
-

@@ -11,12 +11,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any, TextIO
 
 import msgspec
 
 Progress = Callable[[int], None]
-Cell = str | int | date | None
+Cell = str | int | date | Path | None
 
 
 def no_progress(_done: int) -> None:
@@ -52,7 +53,11 @@ class Screen:
             self.say(f"{name:<{width}}  {value}")
 
     def table(
-        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], none: str = "None."
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Cell]],
+        none: str = "None.",
     ) -> None:
         """A titled table. A column whose name starts with ">" is set to the right."""
         self.say(f"\n{title}")

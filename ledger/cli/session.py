@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 LONGEST_NAME = 100
 
 
+class FileUnusable(Refusal):
+    """A file or folder that was named must be there and open to this program."""
+
+
 class Session:
     """What every verb is given, as `ctx.obj`."""
 
@@ -123,6 +127,8 @@ class Verbs(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Move the global options to the front, wherever they stand before a `--`."""
+        if any(not arg.isascii() and "\udc80" <= max(arg) <= "\udcff" for arg in args):
+            raise typer.BadParameter("The command line is not text in UTF-8.")
         front: list[str] = []
         rest: list[str] = []
         remaining = iter(args)
@@ -141,15 +147,15 @@ class Verbs(TyperGroup):
         """Run a verb; a refusal is said on stderr and ends the program with 1."""
         try:
             return super().invoke(ctx)
-        except Refusal as refusal:
-            refuse(refusal, as_document=ctx.obj is not None and ctx.obj.as_json)
+        except Refusal as refused:
+            refusal = refused
         except OSError as error:
             if error.filename is None:
                 raise
-            refuse_plainly("file-error", f"{error.filename}: {error.strerror}.", ctx.obj.as_json)
+            refusal = FileUnusable(f"{error.filename}: {error.strerror}.")
         except Exception as error:
             refusal = _of_the_database(error)
-            refuse(refusal, as_document=ctx.obj is not None and ctx.obj.as_json)
+        refuse(refusal, as_document=ctx.obj is not None and ctx.obj.as_json)
         raise typer.Exit(1)
 
 
@@ -190,11 +196,3 @@ def refuse(refusal: Refusal, *, as_document: bool) -> None:
         "retryable": refusal.retryable,
     }
     print(as_json(document), file=sys.stderr)
-
-
-def refuse_plainly(code: str, sentence: str, as_document: bool) -> None:
-    """Say on stderr what went wrong outside the ledger's rules."""
-    if as_document:
-        print(as_json({"title": sentence, "status": 500, "code": code}), file=sys.stderr)
-    else:
-        print(f"refused: {code}: {sentence}", file=sys.stderr)

@@ -1,0 +1,387 @@
+"""`make demo`: the main job on a made-up council, from its caseload to an auditor's replay.
+
+Every date and moment is fixed, so that it tells the same story every time. It calls what the
+command line calls; what it leaves in `demo/` can be looked at with `pbledger` from there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+from ledger.aggregates.event_sourced import Recorded, Said, stream_id
+from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.application import Ledger
+from ledger.bank.files import write_whole
+from ledger.caseload import read_caseload
+from ledger.caseload_import import import_caseload, verify_payees
+from ledger.cli.budget import show_events
+from ledger.cli.cycle_shown import cycle_document, show_exceptions, show_kinds
+from ledger.cli.screen import Screen, progress
+from ledger.config import Settings
+from ledger.dates import Period, four_weekly
+from ledger.demo_data import caseload_csv
+from ledger.demo_summary import CycleStory, Summary, View, summary_page
+from ledger.entitlement import entitlement
+from ledger.money import format_pounds as pounds
+from ledger.payment_run import approve_cycle, issue_cycle, prepare_cycle, settle_cycle
+from ledger.projections.audit import sentence
+from ledger.projections.balances import all_balances, balances_of
+from ledger.projections.postings import ACCOUNTS
+from ledger.verification import Verification, verify_ledger
+
+ALICE, BOB, CAROL = "Alice Morgan", "Bob Ellis", "Carol Dean"
+STEPS = 13
+EXAMPLE = Path(__file__).parents[1] / "examples" / "caseload.csv"
+MARK = ".made-by-make-demo"
+MADE = ("ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.key", ".env", "summary.html")
+
+FIRST, SECOND = "C2026-01", "C2026-02"
+FIRST_PERIOD, SECOND_PERIOD = four_weekly(date(2026, 4, 6)), four_weekly(date(2026, 5, 4))
+REVISED, RETURNED, SUSPENDED = "PB000015", "PB000025", "PB000046"
+"""Three budgets to which something happens between the two cycles."""
+
+AS_OF = date(2026, 5, 1)
+EARLIER, LATER = datetime(2026, 4, 17, 17, tzinfo=UTC), datetime(2026, 4, 24, 17, tzinfo=UTC)
+
+BANK = {
+    "bacs_service_user_number": "123456",
+    "bacs_sort_code": "999900",
+    "bacs_account_number": "90000000",
+    "bacs_account_name": "EXAMPLE COUNCIL",
+}
+
+
+class NotOurs(Exception):
+    """Something of that name is there that the demo did not make; it is left alone."""
+
+
+def said(who: str, day: date, hour: int = 10, effective_on: date | None = None) -> Said:
+    """What someone says in an hour of a day; it takes effect that day unless told."""
+    return {
+        "effective_on": effective_on or day,
+        "recorded_at": datetime(day.year, day.month, day.day, hour, tzinfo=UTC),
+        "recorded_by": who,
+    }
+
+
+def fresh_folder(folder: Path) -> None:
+    """Take away what an earlier demo made, and nothing else. Raises `NotOurs`."""
+    mark = folder / MARK
+    there = [folder / name for name in MADE if (folder / name).exists()]
+    if there and not mark.exists():
+        raise NotOurs(f"{there[0]} was not made by the demo. Move it away, then try again.")
+    for path in (*there, *(folder / "bank-files").glob("*.bacs")):
+        path.unlink()
+    folder.mkdir(exist_ok=True)
+    mark.write_text("What is in this folder is made by `make demo`, and taken away by it.\n")
+
+
+def settings_in(folder: Path) -> Settings:
+    """The demo's own settings, whatever the environment says."""
+    return Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        database_url=f"sqlite:///{folder / 'ledger.db'}",
+        key_file=folder / "ledger.key",
+        files_folder=folder / "bank-files",
+        acting_as="",
+        council_name="Example Council",
+        variance_percent=10,
+        added_bank_holidays="",
+        **BANK,  # type: ignore[arg-type]
+    )
+
+
+class Replay(NamedTuple):
+    """One budget as of a day, as it was known at two moments."""
+
+    earlier: list[Recorded]
+    later: list[Recorded]
+    views: list[View]
+
+
+class Demo:
+    """The story, step by step, told on a screen."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = settings_in(folder)
+        self.screen = Screen()
+        self.step_number = 0
+        self.began = perf_counter()
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """One step: said before it begins, timed when it is done."""
+        self.step_number += 1
+        self.screen.say(f"\n[{self.step_number:>2}/{STEPS}] {title}")
+        began = perf_counter()
+        yield
+        self.screen.say(f"        done in {perf_counter() - began:.2f} s")
+
+    def tell(self, sentence: str) -> None:
+        self.screen.say(f"        {sentence}")
+
+    # --- the first cycle ------------------------------------------------------------------
+
+    def make(self) -> None:
+        with self.step("Make a ledger (SQLite)"):
+            fresh_folder(self.folder)
+            Ledger.initialise(self.settings)
+            here = [f"LEDGER_{name.upper()}={value}\n" for name, value in BANK.items()]
+            write_whole(self.folder / ".env", "".join(here).encode())
+            self.tell(f"{self.folder / 'ledger.db'}, and its key in {self.folder / 'ledger.key'}")
+
+    def caseload(self, ledger: Ledger) -> None:
+        with self.step("Import the council's caseload"):
+            content = EXAMPLE.read_bytes() if EXAMPLE.exists() else caseload_csv(250, 1)
+            caseload = read_caseload(content)
+            with progress("Importing", len(caseload.budgets)) as bar:
+                result = import_caseload(
+                    ledger,
+                    caseload,
+                    recorded_at=datetime(2026, 3, 23, 9, tzinfo=UTC),
+                    recorded_by=ALICE,
+                    progress=bar,
+                )
+            self.tell(f"{result.opened} budgets opened by {ALICE}, whole or not at all")
+        with self.step("Have the payees checked by a second person"):
+            checked = verify_payees(ledger, references=None, said=said(BOB, date(2026, 3, 24)))
+            self.tell(f"{checked} accounts verified by {BOB}, who proposed none of them")
+
+    def prepare(
+        self, ledger: Ledger, reference: str, period: Period, pay_on: date, on: date,
+        reissue: tuple[str, ...] = (),
+    ) -> PaymentCycle:  # fmt: skip
+        title = f"Prepare {reference}: {period.starts_on} to {period.ends_on}, paid on {pay_on}"
+        with self.step(title):
+            with progress("Preparing", None) as bar:
+                cycle = prepare_cycle(
+                    ledger,
+                    reference,
+                    period=period,
+                    pay_on=pay_on,
+                    said=said(ALICE, on, 14),
+                    reissue=reissue,
+                    progress=bar,
+                )
+            found = cycle_document(cycle)
+            self.tell(f"{found['line_count']} payments, {pounds(found['total_pence'])}")
+            show_kinds(self.screen, found["exceptions"])
+            one_of_each = {e.code: e for e in reversed(cycle.exceptions)}
+            examples = [one_of_each[code] for code in found["exceptions"]]
+            show_exceptions(self.screen, "One of each kind", examples)
+        return cycle
+
+    def approve_and_issue(
+        self, ledger: Ledger, cycle: PaymentCycle, approved_on: date, issued_on: date
+    ) -> Path:
+        assert cycle.prepared is not None, "it was prepared above"
+        with self.step(f"Have {cycle.reference} approved by a second person; make the bank file"):
+            approve_cycle(
+                ledger,
+                cycle.reference,
+                total_pence=cycle.prepared.total_pence,
+                lines_sha256=cycle.prepared.lines_sha256,
+                said=said(BOB, approved_on),
+            )
+            seen = f"{pounds(cycle.prepared.total_pence)}, lines {cycle.prepared.lines_sha256[:12]}"
+            self.tell(f"Approved by {BOB}, who stated what he looked at: {seen}")
+            made = said(CAROL, issued_on)
+            path = issue_cycle(ledger, cycle.reference, created_on=issued_on, said=made)
+            self.tell(f"{path}: Bacs Standard 18, {path.stat().st_size:,} bytes")
+        return path
+
+    def settle(self, ledger: Ledger) -> None:
+        with self.step("The bank pays; every payment is confirmed"):
+            cycle = settle_cycle(ledger, FIRST, said=said(CAROL, date(2026, 4, 2)))
+            self.tell(f"{FIRST} is {cycle.status}")
+
+    # --- life goes on ---------------------------------------------------------------------
+
+    def between(self, ledger: Ledger) -> str:
+        """Three things happen before the second cycle; returns the payment that came back."""
+        with self.step("Life goes on: money comes back, a rise is backdated, a hospital stay"):
+            payment = next(iter(ledger.budget(RETURNED).payments))
+            self.change(
+                ledger, RETURNED, "return_payment", said(CAROL, date(2026, 4, 8)),
+                payment_reference=payment, reason_code="B",
+            )  # fmt: skip
+            _, payee = ledger.propose_payee(
+                RETURNED,
+                payee_type="recipient",
+                account_name="A New Account",
+                sort_code="99-99-61",
+                account_number="90000061",
+                said=said(ALICE, date(2026, 4, 9)),
+            )
+            self.tell(f"{RETURNED}: {ALICE} put other account details forward.")
+            verified = said(BOB, date(2026, 4, 10))
+            self.change(ledger, RETURNED, "verify_payee", verified, payee_reference=payee)
+            self.change(
+                ledger, REVISED, "revise_allocation",
+                said(ALICE, date(2026, 4, 21), 15, effective_on=date(2026, 4, 13)),
+                line_reference="personal_care.social_care", weekly_pence=35_100,
+            )  # fmt: skip
+            self.change(
+                ledger, SUSPENDED, "suspend_payments",
+                said(ALICE, date(2026, 4, 22), effective_on=date(2026, 4, 20)),
+                reason_code="hospital_stay", review_on=date(2026, 5, 18),
+            )  # fmt: skip
+        return payment
+
+    def change(
+        self, ledger: Ledger, reference: str, command: str, accompanied: Said, **facts: object
+    ) -> None:
+        before = ledger.budget(reference).version
+        budget = ledger.change(
+            PersonalBudget, reference, lambda b: getattr(b, command)(**facts, **accompanied)
+        )
+        for recorded in ledger.history(PersonalBudget, reference):
+            if before < recorded.originator_version <= budget.version:
+                self.tell(f"{reference}: {sentence(recorded.event)}")
+
+    # --- looking back ---------------------------------------------------------------------
+
+    def balances(self, ledger: Ledger) -> dict[str, int]:
+        with self.step("Show the balances"):
+            ledger.projections.catch_up()
+            found = all_balances(ledger.engine)
+            rows = [(name, pounds(pence), ACCOUNTS[name]) for name, pence in found.items()]
+            rows.append(("Together", pounds(sum(found.values())), "Every entry has two sides."))
+            columns = ("Account", ">Balance", "What it holds")
+            self.screen.table("The whole ledger", columns, rows)
+        return found
+
+    def replay(self, ledger: Ledger) -> Replay:
+        with self.step(f"Replay {REVISED} as of {AS_OF}, as known at two moments"):
+            earlier, later = (
+                [
+                    recorded
+                    for recorded in ledger.history(PersonalBudget, REVISED)
+                    if recorded.event.effective_on <= AS_OF
+                    and recorded.event.recorded_at <= known_at
+                ]
+                for known_at in (EARLIER, datetime(2026, 5, 1, 17, tzinfo=UTC))
+            )
+            show_events(self.screen, f"{REVISED}, all that is known now", later)
+            self.screen.say()
+            self.tell(f"On 17 April only the first {len(earlier)} of these had been recorded.")
+            views = list(_views(ledger))
+            rows = [tuple(view) for view in views]
+            columns = ("Asked", ">As known on 17 April", ">As known on 24 April")
+            self.screen.table("The same question, asked at two moments", columns, rows)
+            self.screen.say()
+            self.tell("The rise was recorded on 21 April and took effect on 13 April: no earlier")
+            self.tell("answer was edited, and the difference is in the second cycle as a line of")
+            self.tell("its own.")
+        return Replay(earlier, later, views)
+
+    def verify(self, ledger: Ledger) -> Verification:
+        with self.step("Verify everything from the log"):
+            with progress("Verifying", 2 * ledger.projections.status().head) as bar:
+                found = verify_ledger(ledger, bar)
+            for sentence in found.sentences():
+                self.tell(sentence)
+        return found
+
+
+def _views(ledger: Ledger) -> Iterator[View]:
+    """Questions about one budget, answered as they would have been at two moments."""
+    earlier, later = (ledger.budget(REVISED, known_at) for known_at in (EARLIER, LATER))
+    day = date(2026, 4, 20)
+    yield View(
+        "The weekly budget on 20 April 2026",
+        *(pounds(budget.weekly_budget_pence(day)) for budget in (earlier, later)),
+    )
+    yield View(
+        "Owed for 6 April to 3 May 2026, after the contribution",
+        *(
+            pounds(sum(line.amount_pence for line in entitlement(budget.terms, FIRST_PERIOD)))
+            for budget in (earlier, later)
+        ),
+    )
+    stream = stream_id(PersonalBudget.STREAM, REVISED).hex
+    paid = [
+        -balances_of(ledger.engine, stream, day, known_at).get("bank", 0)
+        for known_at in (EARLIER, LATER)
+    ]
+    yield View("Paid by the bank by 20 April 2026", *map(pounds, paid))
+    yield View(
+        "Still owed to 3 May 2026",
+        *(pounds(budget.payment_due(FIRST_PERIOD).amount_pence) for budget in (earlier, later)),
+    )
+
+
+def run(folder: Path) -> Verification:
+    """Tell the whole story in a folder. Raises `NotOurs` before touching anything."""
+    demo = Demo(folder)
+    demo.make()
+    with Ledger(demo.settings) as ledger:
+        demo.caseload(ledger)
+        first = demo.prepare(ledger, FIRST, FIRST_PERIOD, date(2026, 4, 2), date(2026, 3, 26))
+        demo.approve_and_issue(ledger, first, date(2026, 3, 27), date(2026, 3, 30))
+        demo.settle(ledger)
+        payment = demo.between(ledger)
+        second = demo.prepare(
+            ledger, SECOND, SECOND_PERIOD, date(2026, 5, 1), date(2026, 4, 24), (payment,)
+        )
+        demo.approve_and_issue(ledger, second, date(2026, 4, 27), date(2026, 4, 28))
+        balances = demo.balances(ledger)
+        replay = demo.replay(ledger)
+        verification = demo.verify(ledger)
+        with demo.step("Write a summary to print or pass on"):
+            summary = Summary(
+                council=demo.settings.council_name,
+                cycles=[CycleStory.of(ledger.cycle(name)) for name in (FIRST, SECOND)],
+                balances=balances,
+                budget=REVISED,
+                history=replay.later,
+                known_earlier=len(replay.earlier),
+                views=replay.views,
+                verification=verification,
+            )
+            page = folder / "summary.html"
+            write_whole(page, summary_page(summary).encode())
+            demo.tell(str(page))
+    _what_next(demo)
+    return verification
+
+
+def _what_next(demo: Demo) -> None:
+    demo.screen.say(f"\nAll done in {perf_counter() - demo.began:.1f} s. What to try next:\n")
+    program = Path(sys.executable).with_name("pbledger")
+    name = os.path.relpath(program, demo.folder) if program.exists() else "pbledger"
+    for command in (
+        f"cd {demo.folder}",
+        f"{name} budget show {REVISED} --on 2026-04-20 --known-at 2026-04-17",
+        f"{name} budget show {REVISED} --on 2026-04-20",
+        f"{name} budget history {RETURNED}",
+        f"{name} cycle exceptions {SECOND} --code amount_differs",
+        f"{name} cycle totals {SECOND}",
+        f"{name} --as you cycle prepare C2026-03 --from 2026-06-01 --pay-on 2026-05-29",
+        f"{name} verify",
+        f"{name} --help",
+    ):
+        demo.screen.say(f"  {command}")
+    demo.screen.say(f"\nand open {demo.folder / 'summary.html'} in a browser.")
+
+
+def main() -> None:
+    """Run the demo in `demo/` under the current folder."""
+    try:
+        found = run(Path("demo"))
+    except NotOurs as reason:
+        sys.exit(str(reason))
+    sys.exit(found.difference is not None)
+
+
+if __name__ == "__main__":
+    main()

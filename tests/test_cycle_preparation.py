@@ -1,0 +1,504 @@
+"""Preparing a cycle: what it will pay, and everything its approver should be asked to look at."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from ledger.aggregates.cycle_preparation import (
+    EXCEPTIONS,
+    Preparation,
+    check_character,
+    new_payment_reference,
+)
+from ledger.aggregates.payment_cycle import CycleException, CycleLine, PaymentCycle
+from ledger.aggregates.personal_budget import PaymentScheduled, PersonalBudget
+from ledger.dates import Period
+from ledger.entitlement import funding_totals
+from ledger.errors import (
+    AgreementNotSigned,
+    BudgetIsClosed,
+    NoAllocationInForce,
+    OfferNotAccepted,
+    PayeeNotVerified,
+    PaymentNotReturned,
+    PaymentsAreSuspended,
+    RecipientExcluded,
+)
+from tests.given import (
+    a_confirmed_clawback,
+    a_line,
+    a_payable_budget,
+    an_open_budget,
+    change_payee,
+    cycle_period,
+    given,
+    on,
+    pay,
+    pay_day,
+    tell,
+)
+
+APRIL, MAY, JUNE = cycle_period(1), cycle_period(2), cycle_period(3)
+
+
+def prepared(
+    *budgets: PersonalBudget, period: Period = MAY, reissue: tuple[str, ...] = ()
+) -> tuple[list[CycleLine], list[CycleException]]:
+    preparation = Preparation(
+        cycle_reference="CYCLE",
+        period=period,
+        pay_on=pay_day(period),
+        variance_percent=10,
+        reissue=reissue,
+    )
+    for budget in budgets:
+        preparation.consider(budget)
+    assert preparation.considered == {budget.reference for budget in budgets}
+    assert preparation.exceptions() == preparation.exceptions()
+    return preparation.lines(), preparation.exceptions()
+
+
+def codes(*budgets: PersonalBudget, **facts: Any) -> list[str]:
+    _, exceptions = prepared(*budgets, **facts)
+    return [exception.code for exception in exceptions]
+
+
+def the_exception(code: str, *budgets: PersonalBudget, **facts: Any) -> CycleException:
+    _, exceptions = prepared(*budgets, **facts)
+    [found] = [exception for exception in exceptions if exception.code == code]
+    return found
+
+
+def paid_for_april(**facts: Any) -> PersonalBudget:
+    """A budget paid £668.20 for April."""
+    budget = a_payable_budget(**facts)
+    pay(budget, APRIL)
+    return budget
+
+
+def after(command: str, budget: PersonalBudget | None = None, **facts: Any) -> PersonalBudget:
+    budget = budget or paid_for_april()
+    tell(budget, command, **facts)
+    return budget
+
+
+def one_that_was_returned() -> tuple[PersonalBudget, str]:
+    budget = a_payable_budget()
+    reference = pay(budget, APRIL)
+    tell(budget, "return_payment", payment_reference=reference, reason_code="3")
+    return budget, reference
+
+
+# --- what is paid -------------------------------------------------------------------------
+
+
+def test_a_budget_paid_as_before_raises_no_question() -> None:
+    lines, exceptions = prepared(paid_for_april())
+    assert [(line.amount_pence, line.payee_reference) for line in lines] == [(66_820, "payee-1")]
+    assert exceptions == []
+
+
+def test_a_line_names_the_version_that_the_budget_decided_at() -> None:
+    budget = paid_for_april()
+    [line] = prepared(budget)[0]
+    assert line.budget_version == budget.version
+    assert line.payment_reference == new_payment_reference("CYCLE", "PB000001")
+
+
+def test_lines_are_in_order_of_budget_reference_however_they_are_considered() -> None:
+    budgets = [a_payable_budget(f"PB00000{n}", fingerprint=f"account-{n}") for n in (3, 1, 2)]
+    one_way, other_way = prepared(*budgets), prepared(*reversed(budgets))
+    assert one_way == other_way
+    assert [line.budget_reference for line in one_way[0]] == ["PB000001", "PB000002", "PB000003"]
+
+
+def test_preparing_changes_no_budget() -> None:
+    budget = paid_for_april()
+    prepared(budget)
+    assert budget.collect_events() == []
+    assert codes(budget) == []
+
+
+def test_what_is_prepared_is_what_the_budget_will_accept() -> None:
+    budget = paid_for_april()
+    [line] = prepared(budget)[0]
+    given(budget).when(
+        "schedule_payment",
+        payment_reference=line.payment_reference,
+        cycle_reference="CYCLE",
+        period=MAY,
+        lines=line.lines,
+        amount_pence=line.amount_pence,
+        effective_on=pay_day(MAY),
+    ).then(PaymentScheduled)
+
+
+def test_a_line_carries_the_instalments_taken_from_it() -> None:
+    budget = paid_for_april()
+    for command, facts in a_confirmed_clawback(10_000, 6_000):
+        tell(budget, command, **facts)
+    [line] = prepared(budget)[0]
+    assert (line.deductions, line.deducted_pence) == ((("CB1", 6_000),), 6_000)
+    assert line.amount_pence == 66_820 - 6_000
+
+
+def test_a_budget_that_nobody_expects_to_be_paid_is_passed_over_in_silence() -> None:
+    later = a_line("L1", 31_000, starts_on=on("06-29"))
+    provided = a_line("L1", 31_000, deployment="provided_service")
+    closed = after("close", reason_code="died", effective_on=on("05-03"))
+    for silent in (
+        an_open_budget(),
+        a_payable_budget(lines=[later]),
+        a_payable_budget(lines=[provided], without=["verify_payee"]),
+    ):
+        assert prepared(silent) == ([], [])
+    assert prepared(closed, period=cycle_period(4)) == ([], [])
+
+
+# --- what an approver should see ----------------------------------------------------------
+
+
+def closed_before() -> PersonalBudget:
+    return after("close", reason_code="died", effective_on=on("05-03"))
+
+
+def a_full_cost_payer() -> PersonalBudget:
+    return a_payable_budget(contribution=31_000)
+
+
+SUSPEND: dict[str, Any] = {"reason_code": "hospital_stay", "review_on": on("06-01")}
+EXCLUDED: dict[str, Any] = {
+    "occasion": "review",
+    "outcome": "excluded",
+    "reason_code": "not_permitted_by_regulations",
+}
+RETURN_1: dict[str, Any] = {"return_reference": "SR1", "period": APRIL, "due_on": on("04-30")}
+
+EXAMPLES: list[tuple[str, bool, Callable[[], PersonalBudget]]] = [
+    # code, whether it is paid all the same, an example with no other exception
+    ("first_payment", True, a_payable_budget),
+    ("amount_differs", True, lambda: after("assess_contribution", weekly_pence=0, basis="gross",
+                                           effective_on=on("05-04"))),
+    ("nothing_due", False, a_full_cost_payer),
+    ("ended", True, lambda: after("end_allocation", line_reference="L1", effective_on=on("05-30"))),
+    ("suspended", True, lambda: after("suspend_payments", **SUSPEND, retainer_weekly_pence=16_705,
+                                      effective_on=on("05-11"))),
+    ("suspended", False, lambda: after("suspend_payments", a_payable_budget(), **SUSPEND)),
+    ("return_overdue", True, lambda: after("request_spend_return", **RETURN_1)),
+    ("cost_centre_missing", True, lambda: paid_for_april(
+        lines=[a_line("L1", 31_000, cost_centre="")])),
+    ("payment_returned", True, lambda: one_that_was_returned()[0]),
+    ("recipient-excluded", False, lambda: after("offer_direct_payment", **EXCLUDED)),
+    ("offer-not-accepted", False, lambda: a_payable_budget(without=["offer_direct_payment"])),
+    ("agreement-not-signed", False, lambda: a_payable_budget(without=["sign_agreement"])),
+    ("payee-not-verified", False, lambda: a_payable_budget(without=["verify_payee"])),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "is_paid", "example"), EXAMPLES)
+def test_each_exception_is_raised_by_itself(
+    code: str, is_paid: bool, example: Callable[[], PersonalBudget]
+) -> None:
+    lines, exceptions = prepared(example())
+    assert [exception.code for exception in exceptions] == [code]
+    assert len(lines) == is_paid
+    assert exceptions[0].payment_reference == (lines[0].payment_reference if is_paid else "")
+
+
+def closed_in_the_paid_period() -> PersonalBudget:
+    return after("close", reason_code="died", effective_on=on("04-23"))
+
+
+def wholly_provided_after_all() -> PersonalBudget:
+    return after("switch_to_provided_services")
+
+
+TOGETHER: list[tuple[list[str], Callable[[], PersonalBudget]]] = [
+    (["budget-is-closed", "ended"], closed_before),
+    (["budget-is-closed", "ended", "negative"], closed_in_the_paid_period),
+    (["ended", "negative", "no-allocation-in-force"], wholly_provided_after_all),
+    (
+        ["ended", "nothing_due"],
+        lambda: after("end_allocation", line_reference="L1", effective_on=on("05-03")),
+    ),
+]
+
+
+@pytest.mark.parametrize(("expected", "example"), TOGETHER)
+def test_exceptions_that_come_together(
+    expected: list[str], example: Callable[[], PersonalBudget]
+) -> None:
+    lines, exceptions = prepared(example())
+    assert [exception.code for exception in exceptions] == expected
+    assert lines == []
+
+
+def with_another_payee() -> PersonalBudget:
+    budget = paid_for_april()
+    change_payee(budget, "payee-2", "account-2")
+    return budget
+
+
+def test_a_changed_payee_is_told_with_the_payment() -> None:
+    budget = with_another_payee()
+    [line] = prepared(budget)[0]
+    assert line.payee_reference == "payee-2"
+    assert the_exception("payee_changed", budget).payment_reference == line.payment_reference
+    assert codes(budget) == ["payee_changed"]
+
+
+def two_in_one_account() -> tuple[PersonalBudget, PersonalBudget]:
+    return paid_for_april(), paid_for_april(reference="PB000002")
+
+
+def test_an_account_shared_by_two_budgets_is_told_on_both() -> None:
+    _, exceptions = prepared(*two_in_one_account(), a_payable_budget("PB3", fingerprint="other"))
+    assert [(e.code, e.budget_reference, e.detail) for e in exceptions] == [
+        ("account_shared", "PB000001", "PB000002"),
+        ("account_shared", "PB000002", "PB000001"),
+        ("first_payment", "PB3", ""),
+    ]
+
+
+def test_every_exception_has_an_example() -> None:
+    found = {code for code, _, _ in EXAMPLES}
+    found.update(*(codes(example()) for _, _, example in EXAMPLES))
+    found.update(*(codes(example()) for _, example in TOGETHER))
+    found.update(codes(with_another_payee()), codes(*two_in_one_account()))
+    assert found == EXCEPTIONS.keys()
+
+
+def test_exceptions_are_told_in_sentences_and_gates_by_the_code_of_their_refusal() -> None:
+    assert all(sentence.endswith(".") for sentence in EXCEPTIONS.values())
+    gates = (
+        BudgetIsClosed,
+        RecipientExcluded,
+        OfferNotAccepted,
+        AgreementNotSigned,
+        PayeeNotVerified,
+        NoAllocationInForce,
+    )
+    assert {code for code in EXCEPTIONS if "-" in code} == {gate.code for gate in gates}
+
+
+def test_what_was_paid_and_what_would_be_are_told() -> None:
+    differs = after("assess_contribution", weekly_pence=0, basis="gross", effective_on=on("05-04"))
+    exception = the_exception("amount_differs", differs)
+    assert (exception.was_pence, exception.now_pence) == (66_820, 124_000)
+    negative = the_exception("negative", closed_in_the_paid_period())
+    assert (negative.was_pence, negative.now_pence) == (66_820, -23_865)
+    assert the_exception("first_payment", a_payable_budget(), period=APRIL).now_pence == 66_820
+    assert (
+        the_exception("return_overdue", after("request_spend_return", **RETURN_1)).detail == "SR1"
+    )
+
+
+@pytest.mark.parametrize(("weekly", "differs"), [(32_670, False), (32_671, True), (29_330, False),
+                                                 (29_329, True)])  # fmt: skip
+def test_an_amount_differs_when_it_moved_by_more_than_the_set_share(
+    weekly: int, differs: bool
+) -> None:
+    """£167.05 a week, of which a tenth is £16.705."""
+    budget = after("revise_allocation", line_reference="L1", weekly_pence=weekly,
+                   effective_on=on("05-04"))  # fmt: skip
+    assert codes(budget) == (["amount_differs"] if differs else [])
+
+
+def test_a_budget_closing_later_has_not_ended_yet() -> None:
+    assert codes(after("close", reason_code="moved_away", effective_on=on("09-30"))) == []
+
+
+def test_a_one_off_paid_long_ago_does_not_keep_an_ended_budget_going() -> None:
+    start_up = a_line("L2", one_off_pence=2_000, starts_on=on("04-10"))
+    budget = paid_for_april(lines=[a_line("L1", 31_000, ends_on=on("05-03")), start_up])
+    assert codes(budget) == ["ended", "nothing_due"]
+    assert codes(budget, period=JUNE) == []
+
+
+def test_a_return_that_is_not_due_yet_is_not_told() -> None:
+    assert codes(after("request_spend_return", **{**RETURN_1, "due_on": pay_day(MAY)})) == []
+
+
+def test_a_suspension_that_is_over_is_not_told() -> None:
+    budget = after("suspend_payments", **SUSPEND, effective_on=on("04-20"))
+    tell(budget, "resume_payments", arrears_due=False, effective_on=on("04-21"))
+    assert "suspended" not in codes(budget)
+
+
+# --- sending returned money again ---------------------------------------------------------
+
+
+def test_returned_money_is_sent_again_beside_what_is_due() -> None:
+    budget, reference = one_that_was_returned()
+    lines, exceptions = prepared(budget, reissue=(reference,))
+    assert [(line.amount_pence, line.reissue_of, line.lines == ()) for line in lines] == [
+        (66_820, "", False),
+        (66_820, reference, True),
+    ]
+    assert len({line.payment_reference for line in lines}) == 2
+    assert exceptions == [], "one account paid twice for one budget is not shared"
+
+
+def test_returned_money_sent_to_another_account_is_told() -> None:
+    budget, reference = one_that_was_returned()
+    change_payee(budget, "payee-2", "account-2")
+    lines, exceptions = prepared(budget, period=APRIL, reissue=(reference,))
+    assert [line.payee_reference for line in lines] == ["payee-2"]
+    assert [(e.code, e.payment_reference) for e in exceptions if e.code == "payee_changed"] == [
+        ("payee_changed", lines[0].payment_reference)
+    ]
+
+
+def test_returned_money_sent_to_an_account_that_another_budget_is_paid_into_is_told() -> None:
+    budget, reference = one_that_was_returned()
+    other = paid_for_april(reference="PB000002")
+    exceptions = prepared(budget, other, period=APRIL, reissue=(reference,))[1]
+    assert [e.code for e in exceptions if e.code == "account_shared"] == []
+    exceptions = prepared(budget, other, reissue=(reference,))[1]
+    assert [e.budget_reference for e in exceptions if e.code == "account_shared"] == [
+        "PB000001",
+        "PB000002",
+    ]
+
+
+def test_an_older_payment_sent_again_does_not_hide_that_a_budget_has_ended() -> None:
+    budget, reference = one_that_was_returned()
+    pay(budget, MAY, "C2")
+    again = {"payment_reference": "DP2", "reissue_of": reference, "cycle_reference": "C2"}
+    tell(budget, "reissue_payment", **again, effective_on=on("05-01"))
+    tell(budget, "close", reason_code="died", effective_on=on("05-31"))
+    assert "ended" in codes(budget, period=JUNE)
+
+
+def test_what_cannot_be_sent_again_refuses_the_whole_preparation() -> None:
+    budget = a_payable_budget()
+    reference = pay(budget, APRIL)
+    with pytest.raises(PaymentNotReturned):
+        prepared(budget, reissue=(reference,))
+    budget, reference = one_that_was_returned()
+    tell(budget, "suspend_payments", **SUSPEND)
+    with pytest.raises(PaymentsAreSuspended):
+        prepared(budget, reissue=(reference,))
+
+
+# --- any budgets --------------------------------------------------------------------------
+
+
+@st.composite
+def any_budgets(draw: st.DrawFn) -> list[PersonalBudget]:
+    budgets = []
+    for number in range(draw(st.integers(1, 4))):
+        budget = a_payable_budget(
+            f"PB{number}",
+            weekly=draw(st.integers(1, 90_000)),
+            contribution=draw(st.integers(0, 30_000)),
+            fingerprint=draw(st.sampled_from(["account-1", "account-2", "account-3"])),
+            without=draw(st.sampled_from([[], [], [], ["sign_agreement"], ["verify_payee"]])),
+        )
+        for command, facts in a_confirmed_clawback(5_000, draw(st.sampled_from([0, 700, 9_999]))):
+            tell(budget, command, **facts)
+        budgets.append(budget)
+    return budgets
+
+
+@for_all(any_budgets())
+def test_each_budget_is_paid_or_its_approver_is_told_why_not(budgets: list[PersonalBudget]) -> None:
+    lines, exceptions = prepared(*budgets)
+    told = {e.budget_reference for e in exceptions if not e.payment_reference}
+    paid = {line.budget_reference for line in lines}
+    assert paid | told == {budget.reference for budget in budgets}
+    assert all(line.amount_pence > 0 for line in lines)
+
+
+@for_all(any_budgets())
+def test_a_cycle_comes_to_its_lines_less_its_instalments_by_funding_stream(
+    budgets: list[PersonalBudget],
+) -> None:
+    lines, exceptions = prepared(*budgets)
+    cycle = PaymentCycle("CYCLE")
+    tell(cycle, "prepare", period=MAY, pay_on=pay_day(MAY), lines=lines, exceptions=exceptions)
+    assert cycle.prepared is not None
+    each = [funding_totals(line.lines, line.deducted_pence) for line in lines]
+    assert (
+        sum(total.amount_pence for totals in each for total in totals) == cycle.prepared.total_pence
+    )
+    assert sum(t.amount_pence for t in cycle.prepared.funding) == cycle.prepared.total_pence
+
+
+# --- payment references -------------------------------------------------------------------
+
+WRITABLE = string.digits + string.ascii_uppercase
+REFERENCES = st.builds(new_payment_reference, st.text(), st.text(), st.text())
+
+
+def is_a_payment_reference(text: str) -> bool:
+    body = text[2:15]
+    try:
+        return len(text) == 16 and text == f"DP{body}{check_character(body)}"
+    except ValueError:  # a character that no reference has
+        return False
+
+
+@for_all(REFERENCES)
+def test_a_payment_reference_is_sixteen_characters_that_a_bank_can_write(reference: str) -> None:
+    assert len(reference) == 16
+    assert set(reference) <= set(WRITABLE) - set("ILOU")
+    assert is_a_payment_reference(reference)
+
+
+@for_all(REFERENCES)
+def test_any_single_wrong_character_is_caught(reference: str) -> None:
+    for place, right in enumerate(reference):
+        for wrong in WRITABLE:
+            if wrong != right:
+                assert not is_a_payment_reference(
+                    reference[:place] + wrong + reference[place + 1 :]
+                )
+
+
+@for_all(REFERENCES)
+def test_any_swap_of_two_different_neighbours_is_caught(reference: str) -> None:
+    for place, (one, two) in enumerate(pairwise(reference)):
+        if one != two:
+            assert not is_a_payment_reference(
+                reference[:place] + two + one + reference[place + 2 :]
+            )
+
+
+def test_the_check_character_catches_every_error_in_every_place() -> None:
+    """Not a sample: the check is linear, so one character and one pair in each place of a
+    reference of noughts stand for those places in all references."""
+    alphabet = sorted(set(WRITABLE) - set("ILOU"))
+    for place in range(13):
+        before, after_it = "0" * place, "0" * (12 - place)
+        checks = {check_character(before + one + after_it) for one in alphabet}
+        assert len(checks) == 32
+    for place in range(12):
+        before, after_it = "0" * place, "0" * (11 - place)
+        for one in alphabet:
+            pairs = [before + pair + after_it for pair in (f"{one}0", f"0{one}")]
+            assert (check_character(pairs[0]) == check_character(pairs[1])) == (one == "0")
+
+
+def test_a_hundred_thousand_payment_references_are_all_different() -> None:
+    budgets = (f"PB{number:06d}" for number in range(50_000))
+    references = {new_payment_reference(c, b) for b in budgets for c in ("2026-01", "2026-02")}
+    assert len(references) == 100_000
+
+
+def test_a_payment_reference_is_the_same_for_the_same_payment() -> None:
+    """Fixed for ever: banks return payments by it."""
+    assert new_payment_reference("2026-01", "PB000001") == "DPM8W6WDZZ6Q522A"
+    others = {
+        new_payment_reference("2026-01", "PB000002"),
+        new_payment_reference("2026-02", "PB000001"),
+        new_payment_reference("2026-01", "PB000001", "DP1"),
+    }
+    assert len(others | {new_payment_reference("2026-01", "PB000001")}) == 4
