@@ -9,7 +9,6 @@ whole event table, which makes notification order the commit order.
 from __future__ import annotations
 
 import sqlite3
-import struct
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ import psycopg
 from eventsourcing.persistence import (
     ApplicationRecorder,
     IntegrityError,
+    InterfaceError,
     Mapper,
     OperationalError,
     StoredEvent,
@@ -27,12 +27,14 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.postgres import PostgresApplicationRecorder
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
+from eventsourcing.utils import retry
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier, Literal
 from sqlalchemy import Connection
 
 from ledger.aggregates.event_sourced import EVENT_TYPES, TOPICS, Event, Recorded
 from ledger.errors import UnknownEvent
+from ledger.store_sql import COPY_HEADER, COPY_TRAILER, RowShape, append_with_rows, copy_row
 
 _encode = msgspec.json.Encoder().encode
 
@@ -96,6 +98,7 @@ class PostgresRecorder(PostgresApplicationRecorder):
     """
 
     COPY_FROM = 200  # from this many events on, COPY beats one array parameter
+    A_FEW = 8  # up to so many events and rows are one statement
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -106,6 +109,17 @@ class PostgresRecorder(PostgresApplicationRecorder):
             "guard": Identifier(f"{self.events_table_name}_guard"),
             "type": Identifier(self.datastore.originator_id_type),
             "name": Literal(f'"{self.datastore.schema}"."{self.events_table_name}"'),
+        }
+        self._function = f'"{self.datastore.schema}"."{self.events_table_name}_append"'
+        self._stream = {
+            desc: SQL(
+                "SELECT originator_version, topic, state FROM {schema}.{table} "
+                "WHERE originator_id = %s AND originator_version > %s "
+                f"AND originator_version <= %s ORDER BY originator_version {order} LIMIT %s"
+            )
+            .format(**names)
+            .as_bytes()
+            for desc, order in ((False, "ASC"), (True, "DESC"))
         }
         self._lock = SQL("SELECT pg_advisory_xact_lock({name}::regclass::oid::bigint)").format(
             **names
@@ -139,8 +153,8 @@ class PostgresRecorder(PostgresApplicationRecorder):
         """
         beside: Sequence[Beside] = kwargs.get("beside", ())
         with self.datastore.get_connection() as conn:
-            if not beside and len(stored_events) < self.COPY_FROM:
-                return self._append_few(conn, stored_events)
+            if len(stored_events) + sum(len(b.rows) for b in beside) <= self.A_FEW:
+                return self._append_at_once(conn, stored_events, beside)
             with conn.transaction():
                 if len(stored_events) < self.COPY_FROM:
                     ids = self._append_few(conn, stored_events)
@@ -149,6 +163,23 @@ class PostgresRecorder(PostgresApplicationRecorder):
                 for table in beside:
                     _insert_rows(conn, table)
             return ids
+
+    def _append_at_once(
+        self, conn: Any, events: Sequence[StoredEvent], beside: Sequence[Beside]
+    ) -> list[int]:
+        rows = [(b, row) for b in beside for row in b.rows]
+        statement = append_with_rows(
+            self._function,
+            self.datastore.originator_id_type,
+            len(events),
+            tuple(RowShape(b.table, tuple(row), b.ignore_existing) for b, row in rows),
+        )
+        values: list[Any] = [e.originator_id for e in events]
+        values += [e.originator_version for e in events]
+        values += [e.topic for e in events]
+        values += [e.state for e in events]
+        values += [value for _, row in rows for value in row.values()]
+        return [row["id"] for row in conn.execute(statement, values, prepare=True)]
 
     def _append_few(self, conn: Any, events: Sequence[StoredEvent]) -> list[int]:
         rows = conn.execute(
@@ -166,10 +197,28 @@ class PostgresRecorder(PostgresApplicationRecorder):
     def _append_many(self, conn: Any, events: Sequence[StoredEvent]) -> None:
         conn.execute(self._lock)
         with conn.cursor().copy(self._copy) as copy:
-            copy.write(_COPY_HEADER)
+            copy.write(COPY_HEADER)
             for start in range(0, len(events), 1_000):
-                copy.write(b"".join(map(_copy_row, events[start : start + 1_000])))
-            copy.write(_COPY_TRAILER)
+                copy.write(b"".join(map(copy_row, events[start : start + 1_000])))
+            copy.write(COPY_TRAILER)
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """One stream's events; the library composes its SQL anew each time, and reads dicts."""
+        first, last = -1 if gt is None else gt, 2**62 if lte is None else lte
+        with self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                self._stream[desc], (originator_id, first, last, limit), prepare=True, binary=True
+            )
+            return [StoredEvent(originator_id, *row) for row in cursor.fetchall()]
 
     def read_log(self, after: int, limit: int) -> list[LogRow]:
         """Events in the order of their commits, after a position."""
@@ -212,19 +261,6 @@ class PostgresRecorder(PostgresApplicationRecorder):
     ) -> Subscription[ApplicationRecorder]:
         """Not offered: appends do not NOTIFY (it serialises commits). Follow with `catch_up`."""
         raise NotImplementedError("Follow the log with catch_up; appends do not notify.")
-
-
-# PostgreSQL's binary COPY, by hand: psycopg dumps a UUID in Python, which halves the speed.
-_COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-_COPY_TRAILER = b"\xff\xff"
-_COPY_FIRST = struct.Struct(">hi16siqi")  # 4 fields: length and uuid, length and version, length
-
-
-def _copy_row(event: StoredEvent) -> bytes:
-    stream, topic = event.originator_id, event.topic.encode()
-    assert isinstance(stream, UUID), "streams of the ledger have UUIDs"
-    first = _COPY_FIRST.pack(4, 16, stream.bytes, 8, event.originator_version, len(topic))
-    return b"".join((first, topic, len(event.state).to_bytes(4, "big"), event.state))
 
 
 _POSTGRES_OBJECTS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache
-from typing import LiteralString, NamedTuple, cast
+from typing import NamedTuple
 from uuid import UUID
 
 from eventsourcing.persistence import StoredEvent
@@ -23,7 +23,7 @@ class RowShape(NamedTuple):
 @lru_cache(maxsize=256)
 def append_with_rows(
     function: str, id_type: str, events: int, rows: tuple[RowShape, ...]
-) -> LiteralString:
+) -> str:
     """A few events and rows in one statement: one round trip and one transaction.
 
     The rows are made to wait for the events (`appended`), so that the events' lock is always
@@ -44,7 +44,7 @@ def append_with_rows(
             f"row_{place} AS (INSERT INTO {row.table} ({', '.join(row.columns)}) "
             f"SELECT {values} FROM done{existing})"
         )
-    return cast(LiteralString, f"WITH {', '.join(parts)} SELECT id FROM appended")
+    return f"WITH {', '.join(parts)} SELECT id FROM appended"
 
 
 # --- many events --------------------------------------------------------------------------

@@ -252,6 +252,14 @@ def test_an_off_cycle_week_is_not_paid_again_by_the_period_around_it() -> None:
     assert total(lines) == 2 * 16_705, "the week before was arrears and went with the first"
 
 
+def test_arrears_and_the_first_day_of_a_period_are_windows_apart() -> None:
+    budget = a_payable_budget(contribution=0)
+    from_tuesday = terms(*budget.allocations, starts_on=on("05-05"))
+    paid = due(from_tuesday, [], days("05-05", "05-31"))
+    windows = {line.window for line in due(budget.terms, paid, MAY)}
+    assert windows == {APRIL, days("05-04", "05-04")}
+
+
 def test_days_paid_in_advance_are_left_out_of_an_earlier_period() -> None:
     budget = a_payable_budget()
     pay(budget, MAY)

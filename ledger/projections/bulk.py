@@ -41,18 +41,20 @@ def insert(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) 
 def _text(rows: Sequence[Sequence[Any]]) -> str:
     """Rows as COPY text; formatting whole lines is three times as fast as escaping cells.
 
-    A null is written as NUL, which no text of either database holds, until it is known that
+    A null is written as NUL, which no text of PostgreSQL's holds, until it is known that
     nothing needs escaping."""
     width = len(rows[0])
+    nulls = sum(row.count(None) for row in rows)
     line = "\t".join(["%s"] * width) + "\n"
     text = "".join(
         [line % tuple(["\0" if cell is None else cell for cell in row]) for row in rows]
-        if any(None in row for row in rows)
+        if nulls
         else [line % tuple(row) for row in rows]
     )
     plain = (
         text.count("\t") == (width - 1) * len(rows)
         and text.count("\n") == len(rows)
+        and text.count("\0") == nulls
         and "\r" not in text
         and "\\" not in text
     )

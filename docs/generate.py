@@ -1,0 +1,436 @@
+"""Makes the reference pages from the code: `python -m docs.generate`, which `make fix` runs.
+
+A page made here is never edited by hand; tests/test_docs.py fails when one is out of date.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+import typer.main
+from sqlalchemy import Table
+
+import ledger
+from docs.api_page import api_page
+from docs.markdown import code, page, paragraph, table
+from ledger.aggregates.care_decisions import LAWFUL_EXCLUSIONS
+from ledger.aggregates.cycle_preparation import EXCEPTIONS
+from ledger.aggregates.event_sourced import EVENT_TYPES, TOPICS, Event
+from ledger.caseload_columns import COLUMNS
+from ledger.cli import app
+from ledger.config import Settings
+from ledger.errors import Refusal
+from ledger.people import durable
+from ledger.projections import APPENDING, KEYED
+from ledger.projections.audit import RETURN_REASONS, sentence
+from ledger.projections.postings import ACCOUNTS, MONEYLESS, POSTED, postings
+from ledger.projections.tables import Appending, Keyed
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+EXAMPLES = ROOT / "tests" / "golden" / "events"
+
+
+# --- refusals -----------------------------------------------------------------------------
+
+
+def refusals() -> list[type[Refusal]]:
+    """Every refusal of the whole program, module by module, as they were written."""
+    for module in pkgutil.walk_packages(ledger.__path__, "ledger."):
+        if not module.name.startswith(("ledger.migrations", "ledger.__main__")):
+            importlib.import_module(module.name)
+    found = [
+        refusal for refusal in Refusal.__subclasses__() if refusal.__module__.startswith("ledger.")
+    ]
+    order = {"ledger.errors": 0, "ledger.api.problems": 1}
+    return sorted(
+        found,
+        key=lambda r: (order.get(r.__module__, 2), r.__module__, inspect.getsourcelines(r)[1]),
+    )
+
+
+def _section(refusal: type[Refusal]) -> str:
+    """What the refusal is about: the comment line above it in its module."""
+    if refusal.__module__ not in ("ledger.errors", "ledger.api.problems"):
+        return "Only on the command line"
+    source = inspect.getsource(inspect.getmodule(refusal) or ledger).splitlines()
+    above = source[: inspect.getsourcelines(refusal)[1]]
+    titles = [m[1] for line in above if (m := re.fullmatch(r"# --- (.+?) -+", line))]
+    return titles[-1][0].upper() + titles[-1][1:]
+
+
+def refusals_page() -> str:
+    sections: defaultdict[str, list[type[Refusal]]] = defaultdict(list)
+    for refusal in refusals():
+        sections[_section(refusal)].append(refusal)
+    parts = [
+        "Everything the ledger can refuse, by its code. A refusal means that nothing was "
+        "recorded: no event, no row, no file.",
+        "On the command line a refusal is one line, `refused: CODE: SENTENCE`, and exit status 1. "
+        "From the API it is a problem document (RFC 9457) with the HTTP status given here. "
+        "Programs match on the code, which never changes; the sentence may say more than the rule "
+        "below, such as which budget. *Again?* says that the same request may succeed if it is "
+        "simply made again.",
+    ]
+    for title, members in sections.items():
+        rows = [
+            (code(r.code), r.status, "yes" if r.retryable else "", paragraph(r.rule))
+            for r in members
+        ]
+        parts += [f"## {title}", table(("Code", "Status", "Again?", "Rule"), rows)]
+    return page("Refusals", *parts)
+
+
+# --- events -------------------------------------------------------------------------------
+
+_COMMON = frozenset(Event.__struct_fields__)
+_STREAMS = {
+    "personal-budget": "A personal budget",
+    "payment-cycle": "A payment cycle",
+}
+
+
+def example(topic: str) -> Event:
+    """The stored example of an event that is kept for ever."""
+    return EVENT_TYPES[topic].decode((EXAMPLES / f"{topic}.json").read_bytes())
+
+
+def kind(name: str, annotation: Any) -> str:
+    """A field's type and unit, in words."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return ", ".join(map(code, arguments))
+    if NoneType in arguments:
+        rest = next(a for a in arguments if a is not NoneType)
+        return f"{kind(name, rest)}, or nothing"
+    if origin is tuple and arguments[-1] is Ellipsis:
+        return f"a list: {kind(name, arguments[0])}"
+    if origin is tuple:
+        return " and ".join(kind("", a) for a in arguments)
+    if inspect.isclass(annotation) and issubclass(annotation, msgspec.Struct):
+        return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+    return _plain(name, annotation)
+
+
+def _plain(name: str, annotation: Any) -> str:
+    if annotation is int:
+        return "pence" if name.endswith("_pence") else "whole number"
+    if annotation is str:
+        endings = {"_reference": "reference", "_references": "reference", "_code": "code",
+                   "_sha256": "SHA-256 in hexadecimal"}  # fmt: skip
+        return next((what for end, what in endings.items() if name.endswith(end)), "text")
+    names = {date: "day", datetime: "moment", bool: "yes or no"}
+    return names[annotation]
+
+
+def _fields(struct: type[msgspec.Struct], leave_out: frozenset[str] = frozenset()) -> str:
+    rows = [
+        (code(f.name), kind(f.name, f.type), _default(f))
+        for f in msgspec.structs.fields(struct)
+        if f.name not in leave_out
+    ]
+    return table(("Field", "What it is", "If left out"), rows) if rows else "No fields of its own."
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return ""
+    value = field.default
+    if value is None:
+        return "nothing"
+    if value in ("", ()):
+        return "empty"
+    if value is True or value is False:
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _shapes(structs: Iterable[type[msgspec.Struct]]) -> list[type[msgspec.Struct]]:
+    """The Structs that fields hold, each once, and those that they hold."""
+    found: dict[type[msgspec.Struct], None] = {}
+    waiting = [f.type for s in structs for f in msgspec.structs.fields(s)]
+    while waiting:
+        annotation = waiting.pop(0)
+        if inspect.isclass(annotation) and issubclass(annotation, msgspec.Struct):
+            if annotation not in found:
+                found[annotation] = None
+                waiting += [f.type for f in msgspec.structs.fields(annotation)]
+        else:
+            waiting += [a for a in get_args(annotation) if a is not Ellipsis]
+    return list(found)
+
+
+def events_page() -> str:
+    parts = [
+        "Every kind of event, by its permanent topic. A topic never changes; a new shape gets a "
+        "new number beside the old one. Applying an event never refuses, so everything here loads "
+        "for ever.",
+        "Every event also has:",
+        _fields(Event),
+        "The quoted sentence is how the audit reads the event's stored example aloud. *Money* says "
+        "whether it is [posted](accounts.md).",
+    ]
+    for stream, title in _STREAMS.items():
+        parts.append(f"## {title}")
+        for topic, event_type in EVENT_TYPES.items():
+            if not topic.startswith(f"{stream}."):
+                continue
+            cls = event_type.cls
+            parts += [
+                f"### {topic}",
+                paragraph(cls.__doc__),
+                f"> {sentence(example(topic))}",
+                f"Money: {'posted' if cls in POSTED else 'none moves'}.",
+                _fields(cls, _COMMON),
+            ]
+    parts.append("## What fields hold")
+    for shape in _shapes(event_type.cls for event_type in EVENT_TYPES.values()):
+        parts += [f"### {shape.__name__}", paragraph(shape.__doc__), _fields(shape)]
+    return page("Events", *parts)
+
+
+# --- accounts -----------------------------------------------------------------------------
+
+
+def accounts_page() -> str:
+    posted = []
+    for topic, event_type in EVENT_TYPES.items():
+        if event_type.cls in POSTED:
+            sides = postings(example(topic))
+            debits = dict.fromkeys(p.account for p in sides if p.amount_pence > 0)
+            credits = dict.fromkeys(p.account for p in sides if p.amount_pence < 0)
+            posted.append(
+                (
+                    f"[{topic}](events.md#{topic.replace('.', '')})",
+                    ", ".join(map(code, debits)),
+                    ", ".join(map(code, credits)),
+                )
+            )
+    moneyless = [code(t) for t, event_type in EVENT_TYPES.items() if event_type.cls in MONEYLESS]
+    return page(
+        "Accounts and postings",
+        "Money moves in one place: each event is turned into double-entry postings that add up to "
+        "nought. A debit is positive, a credit negative, in pence. Balances, finance totals and "
+        "the audit all come from these postings.",
+        "## Accounts",
+        table(("Account", "What it holds"), [(code(a), what) for a, what in ACCOUNTS.items()]),
+        "## Which event posts what",
+        "As the stored example of each event is posted. A payment is posted by funding stream and "
+        "cost centre; where a line puts an earlier payment right, its side may be the other one.",
+        table(("Event", "Debit", "Credit"), posted),
+        "## Events that move no money",
+        "An event must be in the table above or in this list; one that is in neither stops the "
+        "ledger rather than be guessed at.",
+        ", ".join(moneyless) + ".",
+    )
+
+
+# --- commands -----------------------------------------------------------------------------
+
+
+def _commands(command: Any, path: str, parent: Any = None) -> Iterator[tuple[str, Any, Any]]:
+    """Every verb that does something, with its path and a context to describe it in."""
+    context = command.make_context(path, [], parent=parent, resilient_parsing=True)
+    if not hasattr(command, "commands"):
+        yield path, command, context
+        return
+    for name, inner in command.commands.items():
+        yield from _commands(inner, f"{path} {name}", context)
+
+
+def _options(command: Any, context: Any) -> list[tuple[str, str]]:
+    records = [p.get_help_record(context) for p in command.params if p.name != "help"]
+    return [(code(record[0]), record[1]) for record in records if record]
+
+
+def commands_page() -> str:
+    root = typer.main.get_command(app)
+    context: Any = root.make_context("pbledger", [], resilient_parsing=True)
+    parts = [
+        f"{paragraph(root.help)} The verbs of a budget's life are made from the ledger's own "
+        "commands, so this page is complete.",
+        "```text\npbledger [--as NAME] [--json] VERB ...\n```",
+        table(("Option of every verb", "What it does"), _options(root, context)),
+        paragraph(root.epilog or ""),
+        "Money is written in pounds (`310.00`), days as `2026-04-06`. Answers go to standard "
+        "output; refusals, questions and progress to standard error.",
+    ]
+    section = ""
+    for path, command, inner in _commands(root, "pbledger"):
+        words = path.split()
+        title = {"budget": "A budget", "cycle": "A payment cycle"}.get(words[1], "The ledger")
+        if title != section:
+            section = title
+            parts.append(f"## {title}")
+        arguments = [p.metavar for p in command.params if p.param_type_name == "argument"]
+        usage = " ".join([path, *(str(a) for a in arguments)])
+        parts += [f"### {' '.join(words[1:])}", f"```text\n{usage}\n```", command.help.strip()]
+        options = _options(command, inner)
+        if options:
+            parts.append(table(("Argument or option", "What it is"), options))
+    return page("Commands", *parts)
+
+
+# --- settings, caseload, exceptions, codes, tables ----------------------------------------
+
+
+def settings_page() -> str:
+    rows = []
+    for name, field in Settings.model_fields.items():
+        shown = "" if field.default in ("", None) else code(field.default)
+        rows.append((code(f"LEDGER_{name.upper()}"), shown, paragraph(field.description)))
+    return page(
+        "Settings",
+        "Read once when the program starts, from the environment or from a file named `.env` in "
+        "the folder it is started in. The environment wins.",
+        table(("Setting", "Default", "What it is"), rows),
+    )
+
+
+def caseload_page() -> str:
+    rows = [
+        (
+            code(c.name),
+            c.of,
+            "yes" if c.required else "",
+            c.meaning + (f" One of {', '.join(map(code, c.allowed))}." if c.allowed else ""),
+        )
+        for c in COLUMNS
+    ]
+    return page(
+        "The caseload file",
+        "A CSV file in UTF-8 with a header, and one row for each allocation line of each budget. "
+        "Every column must be there, in any order; a cell may be blank where the column is not "
+        "required. Columns of the *budget* repeat on each of its rows and must agree; columns of "
+        "the *line* are its own. Days are `YYYY-MM-DD`, money is pounds (`310.00`).",
+        "[An example of 250 budgets](../../examples/caseload.csv), all of them made up. "
+        "[How to import a caseload](../how-to/import-a-caseload.md).",
+        table(("Column", "Of", "Required", "What it holds"), rows),
+        "## What is refused",
+        "A file with any fault is refused whole, and every fault is listed by line, column and "
+        "reason; nothing is written. The same file again changes nothing. A row that disagrees "
+        "with a budget already in the ledger is a conflict: all conflicts are listed, and nothing "
+        "is written.",
+        "The faults never repeat what a cell holds, because a shifted column puts account numbers "
+        "anywhere.",
+    )
+
+
+def exceptions_page() -> str:
+    rows = [
+        (code(name), "no payment" if "-" in name else "", meaning)
+        for name, meaning in EXCEPTIONS.items()
+    ]
+    return page(
+        "Cycle exceptions",
+        "What an approver is shown before approving a payment cycle. A code with hyphens is a "
+        "gate: the budget is left out of the cycle, and the code is that of the "
+        "[refusal](refusals.md) that a payment would meet. "
+        "[What to do about each](../how-to/run-a-payment-cycle.md#look-at-the-exceptions).",
+        table(("Code", "Effect", "Meaning"), rows),
+    )
+
+
+def codes_page() -> str:
+    return page(
+        "Codes with a meaning outside",
+        "Codes that the law or the banks give their meaning. All other codes are words, and are "
+        "listed with the [events](events.md) that hold them.",
+        "## Grounds on which a direct payment may be refused",
+        "`pbledger budget offer-direct-payment --outcome excluded` needs one of these as its "
+        "`--reason-code`. The court order behind the first is criminal-offence data and is never "
+        "held here.",
+        table(("Code", "Source"), [(code(k), v) for k, v in LAWFUL_EXCLUSIONS.items()]),
+        "## Why the bank sent a payment back",
+        "`pbledger budget return-payment` takes the code of the bank's report (Bacs ARUCS).",
+        table(("Code", "Meaning"), [(code(k), v) for k, v in RETURN_REASONS.items()]),
+    )
+
+
+def _columns(sql_table: Table) -> str:
+    rows = [
+        (
+            code(c.name),
+            str(c.type).lower(),
+            "key" if c.primary_key else "",
+            "yes" if c.nullable else "",
+        )
+        for c in sql_table.columns
+    ]
+    return table(("Column", "Type", "Key", "May be null"), rows)
+
+
+def read_tables_page() -> str:
+    parts = [
+        "Tables made from the events, for questions and reports. They may be read freely and are "
+        "never written by hand: `pbledger rebuild` makes them anew and `pbledger verify` compares "
+        "every row with a replay. A change of their columns is not a migration, only a rebuild.",
+        "`stream` is the history an event belongs to, in hexadecimal; it joins the tables. A name "
+        "ends in its unit: `_pence`, `_on` (a day), `_at` (a moment, ISO 8601 in UTC).",
+    ]
+    projections: list[Appending | Keyed] = [*APPENDING, *KEYED]
+    for projection in projections:
+        parts += [
+            f"## {projection.table.name}",
+            paragraph(type(projection).__doc__),
+            _columns(projection.table),
+        ]
+    parts += [
+        "## Tables that are kept",
+        "Not made from events, never dropped, changed only by migrations. What is `sealed` cannot "
+        "be read without the key file. Events themselves are in `stored_events`, which only ever "
+        "grows; `read_position` says how far the read tables have followed it.",
+    ]
+    for sql_table in durable.sorted_tables:
+        parts += [f"### {sql_table.name}", _columns(sql_table)]
+    return page("Read tables", *parts)
+
+
+# --- all of them --------------------------------------------------------------------------
+
+
+def _by_status() -> dict[int, list[str]]:
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for refusal in refusals():
+        if refusal.__module__ != "ledger.cli.session":
+            found[refusal.status].append(refusal.code)
+    return dict(sorted(found.items()))
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "accounts.md": accounts_page,
+    "api.md": lambda: api_page(_by_status()),
+    "caseload.md": caseload_page,
+    "codes.md": codes_page,
+    "commands.md": commands_page,
+    "events.md": events_page,
+    "exceptions.md": exceptions_page,
+    "read-tables.md": read_tables_page,
+    "refusals.md": refusals_page,
+    "settings.md": settings_page,
+}
+"""The pages of docs/reference/ that are made here."""
+
+
+def main(names: Sequence[str] = tuple(PAGES)) -> None:
+    """Write every page that is out of date."""
+    assert set(TOPICS) == set(POSTED) | MONEYLESS, "every event is posted or moneyless"
+    for name in names:
+        path, made = REFERENCE / name, PAGES[name]()
+        if not path.exists() or path.read_text() != made:
+            path.write_text(made)
+            print(f"docs/reference/{name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""On PostgreSQL the application's own role runs the whole main job and can change no event."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, make_url, text
+from sqlalchemy.exc import ProgrammingError
+
+from ledger import database
+from ledger.application import Ledger, grant
+from tests.main_job import (
+    example_caseload,
+    log_of,
+    run_cycle,
+    settings_for,
+    take_in,
+)
+
+
+@pytest.fixture
+def owner(postgres_url: str, tmp_path: Path) -> Iterator[Engine]:
+    """A made ledger, as its tables' owner sees it."""
+    Ledger.initialise(settings_for(postgres_url, tmp_path))
+    engine = database.connect(postgres_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def role(owner: Engine) -> Iterator[str]:
+    """A role that was let run the application."""
+    role = f"ledger_app_{secrets.token_hex(6)}"
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
+    grant(owner, role)
+    yield role
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"DROP OWNED BY {role}")
+        connection.exec_driver_sql(f"DROP ROLE {role}")
+
+
+@pytest.fixture
+def ledger(role: str, postgres_url: str, tmp_path: Path) -> Iterator[Ledger]:
+    """The ledger as the application's role opens it."""
+    url = make_url(postgres_url).set(username=role, password="secret")
+    settings = settings_for(url.render_as_string(hide_password=False), tmp_path)
+    with Ledger(settings) as ledger:
+        yield ledger
+
+
+def test_the_role_runs_the_whole_main_job(ledger: Ledger, owner: Engine, role: str):
+    take_in(ledger, example_caseload(60))  # enough events to go by COPY
+    run_cycle(ledger, 1)
+    ledger.projections.catch_up()
+    ledger.projections.rebuild()
+    grant(owner, role)  # again, after a rebuild
+    run_cycle(ledger, 2)
+    assert ledger.projections.verify() is None
+    assert ledger.projections.rebuild() == len(log_of(ledger))
+    assert ledger.projections.verify() is None
+
+
+REFUSED = {
+    "UPDATE stored_events SET state = 'x'": "permission denied for table stored_events",
+    "DELETE FROM stored_events": "permission denied for table stored_events",
+    "TRUNCATE stored_events": "permission denied for table stored_events",
+    "INSERT INTO stored_events (originator_id, originator_version, topic, state) "
+    "SELECT originator_id, originator_version, topic, state FROM stored_events "
+    "ON CONFLICT (originator_id, originator_version) DO UPDATE SET state = 'x'": "permission denied",
+    "INSERT INTO stored_events (originator_id, originator_version, topic, state, notification_id) "
+    "VALUES (gen_random_uuid(), 1, 't', 'x', -1)": "permission denied for table stored_events",
+    "DROP TRIGGER stored_events_guard ON stored_events": "must be owner",
+    "ALTER TABLE stored_events DISABLE TRIGGER ALL": "must be owner",
+    "ALTER TABLE stored_events DISABLE TRIGGER stored_events_guard": "must be owner",
+    "ALTER TABLE stored_events RENAME TO gone": "must be owner",
+    "DROP TABLE stored_events": "must be owner",
+    "CREATE RULE away AS ON INSERT TO stored_events DO INSTEAD NOTHING": "must be owner",
+    "CREATE TRIGGER mine BEFORE INSERT ON stored_events FOR EACH ROW "
+    "EXECUTE FUNCTION stored_events_guard()": "permission denied",
+    "CREATE OR REPLACE FUNCTION stored_events_guard() RETURNS trigger LANGUAGE plpgsql AS "
+    "'BEGIN RETURN NULL; END;'": "must be owner",
+    "CREATE OR REPLACE FUNCTION stored_events_append(uuid[], bigint[], text[], bytea[]) "
+    "RETURNS SETOF bigint LANGUAGE sql AS 'SELECT 1::bigint'": "must be owner",
+    "SET session_replication_role = replica": "permission denied",
+    "SELECT setval(pg_get_serial_sequence('stored_events', 'notification_id'), 1)": "permission",
+    "UPDATE bank_files SET sha256 = ''": "permission denied",
+    "DELETE FROM bank_files": "permission denied",
+    "UPDATE payee_details SET sealed = ''": "permission denied",
+    "UPDATE people SET wrapped_key = ''": "permission denied",
+}
+
+
+def test_the_role_can_neither_change_an_event_nor_do_away_with_the_guard(
+    ledger: Ledger, owner: Engine
+):
+    take_in(ledger, example_caseload(3))
+    before = log_of(ledger)
+    for statement, why in REFUSED.items():
+        with (
+            pytest.raises(ProgrammingError, match=why),
+            ledger.engine.begin() as connection,
+        ):
+            connection.execute(text(statement))
+    assert log_of(ledger) == before
+    with owner.connect() as connection:
+        guards = connection.execute(
+            text("SELECT tgenabled FROM pg_trigger WHERE tgname = 'stored_events_guard'")
+        )
+        assert guards.all() == [("O",)]

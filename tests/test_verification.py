@@ -1,0 +1,108 @@
+"""Verification names the first thing that is not as it should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from ledger.database import connect
+from tests.pbledger import Pbledger
+
+
+@pytest.fixture
+def pbledger(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pbledger:
+    """A ledger with one issued cycle."""
+    monkeypatch.chdir(tmp_path)
+    program = Pbledger(sqlite_url, tmp_path).with_cycle(5)
+    program.done(f"--as bob cycle approve C1 {program.stated()}")
+    program.done("--as cat cycle issue C1 --effective-on 2026-03-30")
+    return program
+
+
+def tamper(pbledger: Pbledger, *statements: str) -> None:
+    """Change the database as nobody should be able to: the guards are taken off first."""
+    engine = connect(pbledger.database_url)
+    with engine.begin() as connection:
+        triggers = text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        for (name,) in connection.execute(triggers).all():
+            connection.execute(text(f"DROP TRIGGER {name}"))
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def test_a_sound_ledger(pbledger):
+    found = pbledger.json("verify")
+    assert found["sound"]
+    assert (found["cycles"], found["bank_files"], found["difference"]) == (1, 1, None)
+
+
+IN_CYCLE = "UPDATE stored_events SET state = {} WHERE topic = 'payment-cycle.{}.v1'"
+IN_BUDGET = "UPDATE stored_events SET state = {} WHERE rowid = (SELECT min(rowid) FROM " \
+    "stored_events WHERE topic = 'personal-budget.{}.v1')"  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (
+            "DELETE FROM stored_events WHERE topic LIKE '%agreement-signed%' AND originator_id = "
+            "(SELECT originator_id FROM stored_events LIMIT 1)",
+            "something is missing before it",
+        ),
+        (
+            IN_CYCLE.format("replace(state, 'social_care', 'nhs')", "lines-listed"),
+            "the hash is not",
+        ),
+        (
+            IN_CYCLE.format("json_set(state, '$.total_pence', 1)", "prepared"),
+            "the totals are not those of its lines",
+        ),
+        (
+            IN_CYCLE.format("json_set(state, '$.total_pence', 1)", "approved"),
+            "what was approved is not what was prepared",
+        ),
+        (
+            IN_CYCLE.format("json_set(state, '$.recorded_by', 'ann')", "approved"),
+            "ann prepared and approved it",
+        ),
+        (
+            IN_CYCLE.format(f"json_set(state, '$.file_sha256', '{'0' * 64}')", "issued"),
+            "its bytes are not those recorded",
+        ),
+        (
+            IN_BUDGET.format("json_set(state, '$.amount_pence', 1)", "payment-scheduled"),
+            "its postings do not balance",
+        ),
+        (
+            IN_BUDGET.format("json_set(state, '$.reference', 'PB9')", "opened"),
+            "is in another's history",
+        ),
+        (IN_BUDGET.format("'{}'", "opened"), "cannot be read"),
+        ("UPDATE bank_files SET sealed = sealed || 'x'", "Sealed data did not open"),
+        ("DELETE FROM bank_files", "No bank file has been issued"),
+        ("UPDATE balances SET balance_pence = balance_pence + 1", "Read table balances"),
+        ("UPDATE audit SET sentence = 'All is well.'", "Read table audit"),
+        ("DELETE FROM payments", "Read table payments"),
+    ],
+)
+def test_what_was_tampered_with_is_named(pbledger, statement, said):
+    pbledger.done("catch-up")
+    tamper(pbledger, statement)
+    result = pbledger.run("verify")
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert result.stdout.startswith("Not as it should be: ")
+    assert said in result.stdout
+
+
+def test_a_cycle_approved_by_halves_is_noticed(pbledger):
+    tamper(
+        pbledger,
+        "DELETE FROM stored_events WHERE rowid = (SELECT max(rowid) FROM stored_events "
+        "WHERE topic = 'personal-budget.payment-scheduled.v1')",
+    )
+    result = pbledger.run("verify")
+    assert result.exit_code == 1
+    assert "were promised, not" in result.stdout
