@@ -117,6 +117,11 @@ class Shell:
             raise Difference(f"{step.command}: exit status {done.returncode}\n{done.stdout}")
         return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
+    def learn(self, on_page: str, shown: str) -> None:
+        """Learn the changing codes from an output that may have changed otherwise."""
+        pairs = zip(_CHANGING.finditer(on_page), _CHANGING.finditer(shown), strict=False)
+        self._real.update((one[0], other[0]) for one, other in pairs)
+
     def require_same(self, step: Step, shown: str) -> None:
         """Compare with the page, and learn what the changing codes are this time."""
         wanted, changing = _pattern(step.output)
@@ -146,21 +151,21 @@ def _kind(code: str) -> str:
 def rewritten(text: str, folder: Path) -> str:
     """The page with the output of every command as it is now."""
     shell = Shell(folder)
-    made, at = [], 0
-    for block in _BLOCK.finditer(text):
+
+    def played(block: re.Match[str]) -> str:
+        commands = []
         for step in steps(block[0]):
+            typed = shell.real(step.command)
             shown = shell.play(step)
-            if not step.file:
-                made.append((step, shown))
-        if block["language"] == "console":
-            body = "".join(
-                "".join(f"{'> ' if n else '$ '}{line}\n" for n, line in enumerate(lines)) + shown
-                for step, shown in made[at:]
-                for lines in [shell.real(step.command).splitlines()]
-            )
-            text = text.replace(block["body"], body, 1)
-        at = len(made)
-    return text
+            if step.file:
+                return block[0]
+            shell.learn(step.output, shown)
+            lines = typed.splitlines()
+            commands.append("".join(f"{'> ' if n else '$ '}{l}\n" for n, l in enumerate(lines)))
+            commands.append(shown)
+        return f"```console\n{''.join(commands)}```" if commands else block[0]
+
+    return _BLOCK.sub(played, text)
 
 
 if __name__ == "__main__":

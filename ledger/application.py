@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.application import Application
 from eventsourcing.persistence import (
     IntegrityError,
     InterfaceError,
@@ -261,8 +261,10 @@ def said(effective_on: date, recorded_at: datetime, recorded_by: str) -> Said:
 
 def _is_made(engine: Engine) -> bool:
     """Whether there is a ledger. Asking leaves nothing behind: SQLite would make an empty file."""
-    path = engine.url.database or ""
-    if engine.dialect.name == "sqlite" and path != ":memory:" and not Path(path).exists():
+    path = Path(engine.url.database or "")
+    if engine.dialect.name == "sqlite" and not path.exists():
+        if not path.parent.is_dir():
+            raise StoreUnavailable(f"There is no folder {path.parent} for the ledger.")
         return False
     return inspect(engine).has_table("stored_events")
 
@@ -308,7 +310,9 @@ def grant(engine: Engine, role: str) -> None:
             f"GRANT CONNECT, TEMPORARY ON DATABASE {quoted(database_name)} TO {name}",
             f"GRANT USAGE, CREATE ON SCHEMA {within} TO {name}",
             f"REVOKE ALL ON stored_events FROM {name}",
-            f"GRANT SELECT, INSERT ON stored_events TO {name}",
+            # Not the notification number, which the sequence alone gives.
+            "GRANT SELECT, INSERT (originator_id, originator_version, topic, state) "
+            f"ON stored_events TO {name}",
             f"GRANT USAGE ON SEQUENCE {sequence} TO {name}",
             f"GRANT EXECUTE ON FUNCTION stored_events_append TO {name}",
         ]

@@ -115,6 +115,7 @@ class Demo:
         self.settings = settings_in(folder)
         self.screen = Screen()
         self.step_number = 0
+        self.budgets = 0
         self.began = perf_counter()
 
     @contextmanager
@@ -151,6 +152,7 @@ class Demo:
                     recorded_by=ALICE,
                     progress=bar,
                 )
+            self.budgets = result.opened
             self.tell(f"{result.opened} budgets opened by {ALICE}, whole or not at all")
         with self.step("Have the payees checked by a second person"):
             checked = verify_payees(ledger, references=None, said=said(BOB, date(2026, 3, 24)))
@@ -162,7 +164,7 @@ class Demo:
     ) -> PaymentCycle:  # fmt: skip
         title = f"Prepare {reference}: {period.starts_on} to {period.ends_on}, paid on {pay_on}"
         with self.step(title):
-            with progress("Preparing", None) as bar:
+            with progress("Preparing", self.budgets) as bar:
                 cycle = prepare_cycle(
                     ledger,
                     reference,

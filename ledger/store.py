@@ -98,7 +98,7 @@ class PostgresRecorder(PostgresApplicationRecorder):
     """
 
     COPY_FROM = 200  # from this many events on, COPY beats one array parameter
-    A_FEW = 8  # up to so many events and rows are one statement
+    A_FEW = 8  # up to so many rows go into the statement that appends the events
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -124,7 +124,6 @@ class PostgresRecorder(PostgresApplicationRecorder):
         self._lock = SQL("SELECT pg_advisory_xact_lock({name}::regclass::oid::bigint)").format(
             **names
         )
-        self._append = SQL("SELECT * FROM {schema}.{append}(%s, %s, %s, %s)").format(**names)
         self._copy = SQL(
             "COPY {schema}.{table} (originator_id, originator_version, topic, state) "
             "FROM STDIN (FORMAT BINARY)"
@@ -152,20 +151,18 @@ class PostgresRecorder(PostgresApplicationRecorder):
         Returns the notification ids, or None for a bulk append, where nobody asks for them.
         """
         beside: Sequence[Beside] = kwargs.get("beside", ())
+        few = len(stored_events) < self.COPY_FROM
         with self.datastore.get_connection() as conn:
-            if len(stored_events) + sum(len(b.rows) for b in beside) <= self.A_FEW:
+            if few and sum(len(b.rows) for b in beside) <= self.A_FEW:
                 return self._append_at_once(conn, stored_events, beside)
             with conn.transaction():
-                if len(stored_events) < self.COPY_FROM:
-                    ids = self._append_few(conn, stored_events)
-                else:
-                    ids = self._append_many(conn, stored_events)
+                ids = (self._append_at_once if few else self._append_many)(conn, stored_events)
                 for table in beside:
                     _insert_rows(conn, table)
             return ids
 
     def _append_at_once(
-        self, conn: Any, events: Sequence[StoredEvent], beside: Sequence[Beside]
+        self, conn: Any, events: Sequence[StoredEvent], beside: Sequence[Beside] = ()
     ) -> list[int]:
         rows = [(b, row) for b in beside for row in b.rows]
         statement = append_with_rows(
@@ -174,25 +171,12 @@ class PostgresRecorder(PostgresApplicationRecorder):
             len(events),
             tuple(RowShape(b.table, tuple(row), b.ignore_existing) for b, row in rows),
         )
-        values: list[Any] = [e.originator_id for e in events]
-        values += [e.originator_version for e in events]
-        values += [e.topic for e in events]
-        values += [e.state for e in events]
+        values: list[Any] = []
+        for part in ("originator_id", "originator_version", "topic", "state"):
+            values += [getattr(event, part) for event in events]
         values += [value for _, row in rows for value in row.values()]
-        return [row["id"] for row in conn.execute(statement, values, prepare=True)]
-
-    def _append_few(self, conn: Any, events: Sequence[StoredEvent]) -> list[int]:
-        rows = conn.execute(
-            self._append,
-            (
-                [e.originator_id for e in events],
-                [e.originator_version for e in events],
-                [e.topic for e in events],
-                [e.state for e in events],
-            ),
-            prepare=True,
-        )
-        return [next(iter(row.values())) for row in rows]
+        found = conn.execute(statement, values, prepare=len(events) <= self.A_FEW)
+        return [row["id"] for row in found]
 
     def _append_many(self, conn: Any, events: Sequence[StoredEvent]) -> None:
         conn.execute(self._lock)

@@ -41,9 +41,9 @@ class Verification(NamedTuple):
         if self.difference is not None:
             yield f"Not as it should be: {self.difference}"
             return
-        yield f"{self.events:,} events in {self.streams:,} histories: none missing, none unreadable."
+        yield f"{self.events:,} events in {self.streams:,} histories: all there, all readable."
         yield "Every posting balances; together they come to nought."
-        yield f"{self.cycles:,} cycle(s): lines, totals and promised payments are what was approved."
+        yield f"{self.cycles:,} cycle(s): what was prepared, approved and promised agrees."
         yield f"{self.bank_files:,} bank file(s): the bytes are those recorded, payment by payment."
         yield "Every row of every read table is what a replay of the log gives."
 

@@ -217,6 +217,67 @@ def bank_file_total(ledger: Ledger, reference: str) -> int:
     return read_bacs(bank_file(ledger, reference)).credit_total_pence
 
 
+def a_busy_council(ledger: Ledger, budgets: int = 200) -> None:
+    """Two cycles with changes between: a bit of everything that moves money."""
+    take_in(ledger, example_caseload(budgets))
+    cycle = run_cycle(ledger, 1)
+    some = [line.budget_reference for line in cycle.lines[:8]]
+    payments = [line.payment_reference for line in cycle.lines[:8]]
+    tell_budget(
+        ledger,
+        some[0],
+        "suspend_payments",
+        reason_code="hospital_stay",
+        review_on=date(2026, 5, 1),
+        effective_on=date(2026, 4, 20),
+    )
+    tell_budget(ledger, some[1], "close", reason_code="moved_away", effective_on=date(2026, 4, 23))
+    for reference, payment in zip(some[2:4], payments[2:4], strict=True):
+        tell_budget(
+            ledger,
+            reference,
+            "return_payment",
+            payment_reference=payment,
+            reason_code="B",
+            effective_on=date(2026, 4, 8),
+        )
+    new_payee(ledger, some[2], "12345678")
+    for command, by, facts in (
+        ("propose_clawback", "ann", {"amount_pence": 10_000, "cause_code": "surplus"}),
+        ("notify_clawback", "ann", {"respond_by": date(2026, 4, 20)}),
+        (
+            "confirm_clawback",
+            "bob",
+            {
+                "amount_pence": 10_000,
+                "recovery": "deduction",
+                "instalment_pence": 2_500,
+                "effective_on": date(2026, 4, 21),
+            },
+        ),
+    ):
+        tell_budget(ledger, some[4], command, clawback_reference="CB1", by=by, **facts)
+    tell_budget(
+        ledger,
+        some[5],
+        "assess_contribution",
+        weekly_pence=100,
+        basis="net",
+        effective_on=date(2026, 4, 13),
+    )
+    again = prepare(
+        ledger,
+        1,
+        reference="C2026-01R",
+        only=[some[2]],
+        reissue=[payments[2]],
+        pay_on=date(2026, 4, 24),
+    )
+    issue(ledger, approve(ledger, again))
+    settle(ledger, again)
+    run_cycle(ledger, 2)
+
+
 # --- what is stored -----------------------------------------------------------------------
 
 

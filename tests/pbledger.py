@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,25 @@ def start(
         timeout=60,
         check=False,
     )
+
+
+def at_a_terminal(arguments: Sequence[str], pbledger: Pbledger, answer: str) -> str:
+    """Run the program on a terminal and answer what it asks; returns what was on the screen."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ledger", *arguments],
+        cwd=pbledger.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", **pbledger.environment},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    os.write(ours, f"{answer}\n".encode())
+    screen = b""
+    with suppress(OSError):  # Linux's way of saying that the other side has closed
+        while some := os.read(ours, 4096):
+            screen += some
+    os.close(ours)
+    process.wait(60)
+    return screen.decode()

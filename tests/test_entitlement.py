@@ -188,6 +188,20 @@ def test_closing_inside_a_paid_period_leaves_it_overpaid_and_sends_nothing() -> 
     assert owed(budget, MAY) == -23_865, "carried, and the days after closing add nothing"
 
 
+@pytest.mark.parametrize(("last_day", "days_over"), [("05-03", 0), ("05-02", 1), ("04-06", 27)])
+def test_each_day_paid_after_closing_is_overpaid(last_day: str, days_over: int) -> None:
+    budget = a_payable_budget(weekly=7_000, contribution=0)
+    pay(budget, APRIL)
+    tell(budget, "close", reason_code="died", effective_on=on(last_day))
+    assert owed(budget) == -1_000 * days_over
+
+
+def test_a_budget_closed_at_the_end_of_time_is_owed_as_before() -> None:
+    budget = a_payable_budget()
+    tell(budget, "close", reason_code="died", effective_on=date.max)
+    assert owed(budget) == 66_820
+
+
 def test_a_reduction_is_taken_from_the_next_payment() -> None:
     budget = a_payable_budget()
     pay(budget, APRIL)

@@ -7,10 +7,9 @@ import re
 import subprocess
 import sys
 import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,37 +18,26 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 from sqlalchemy import Column, Date, Engine, Table, Text, select, text, update
 
-from ledger.aggregates.event_sourced import TOPICS, Event, Recorded
+from ledger.aggregates.event_sourced import Event
 from ledger.application import Ledger
 from ledger.caseload_import import import_caseload
 from ledger.dates import four_weekly
 from ledger.errors import ProjectionStopped, ReadTablesOutOfDate
 from ledger.projections import APPENDING, KEYED, Projections
-from ledger.projections.balances import all_balances, balances_of
-from ledger.projections.finance import finance_totals
 from ledger.projections.following import positions
-from ledger.projections.postings import ACCOUNTS, postings
 from ledger.projections.tables import Entry, read_table, read_tables
-from ledger.store import decode
 from tests.given import FIRST_DAY
 from tests.main_job import (
     IMPORTED_AT,
+    a_busy_council,
     a_caseload,
     a_ledger,
     a_row,
-    approve,
-    bank_file_total,
-    cycle_name,
     example_caseload,
     fingerprint,
-    issue,
     log_of,
-    new_payee,
-    prepare,
     rows_of,
     run_cycle,
-    says,
-    settle,
     take_in,
     tell_budget,
 )
@@ -59,66 +47,6 @@ from tests.main_job import (
 def ledger(database_url: str, tmp_path: Path) -> Iterator[Ledger]:
     with a_ledger(database_url, tmp_path) as ledger:
         yield ledger
-
-
-def a_busy_council(ledger: Ledger, budgets: int = 200) -> None:
-    """Two cycles with changes between: a bit of everything that moves money."""
-    take_in(ledger, example_caseload(budgets))
-    cycle = run_cycle(ledger, 1)
-    some = [line.budget_reference for line in cycle.lines[:8]]
-    payments = [line.payment_reference for line in cycle.lines[:8]]
-    tell_budget(
-        ledger,
-        some[0],
-        "suspend_payments",
-        reason_code="hospital_stay",
-        review_on=date(2026, 5, 1),
-        effective_on=date(2026, 4, 20),
-    )
-    tell_budget(ledger, some[1], "close", reason_code="moved_away", effective_on=date(2026, 4, 23))
-    for reference, payment in zip(some[2:4], payments[2:4], strict=True):
-        tell_budget(
-            ledger,
-            reference,
-            "return_payment",
-            payment_reference=payment,
-            reason_code="B",
-            effective_on=date(2026, 4, 8),
-        )
-    new_payee(ledger, some[2], "12345678")
-    for command, by, facts in (
-        ("propose_clawback", "ann", {"amount_pence": 10_000, "cause_code": "surplus"}),
-        ("notify_clawback", "ann", {"respond_by": date(2026, 4, 20)}),
-        (
-            "confirm_clawback",
-            "bob",
-            {
-                "amount_pence": 10_000,
-                "recovery": "deduction",
-                "instalment_pence": 2_500,
-                "effective_on": date(2026, 4, 21),
-            },
-        ),
-    ):
-        tell_budget(ledger, some[4], command, clawback_reference="CB1", by=by, **facts)
-    tell_budget(
-        ledger,
-        some[5],
-        "assess_contribution",
-        weekly_pence=100,
-        basis="net",
-        effective_on=date(2026, 4, 13),
-    )
-    again = prepare(ledger, 1, reference="C2026-01R", only=[some[2]], reissue=[payments[2]],
-                    pay_on=date(2026, 4, 24))
-    settle(ledger, approve_and_issue(ledger, again))
-    run_cycle(ledger, 2)
-
-
-def approve_and_issue(ledger: Ledger, cycle: Any) -> Any:
-    approve(ledger, cycle)
-    issue(ledger, cycle)
-    return cycle
 
 
 def following(ledger: Ledger, batch: int) -> Projections:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,22 @@ from ledger.database import connect
 from tests.pbledger import Pbledger
 
 
-@pytest.fixture
-def pbledger(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pbledger:
-    """A ledger with one issued cycle."""
-    monkeypatch.chdir(tmp_path)
-    program = Pbledger(sqlite_url, tmp_path).with_cycle(5)
+@pytest.fixture(scope="module")
+def a_council(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a ledger with one issued cycle."""
+    folder = tmp_path_factory.mktemp("council")
+    program = Pbledger(f"sqlite:///{folder / 'ledger.db'}", folder).with_cycle(5)
     program.done(f"--as bob cycle approve C1 {program.stated()}")
     program.done("--as cat cycle issue C1 --effective-on 2026-03-30")
-    return program
+    program.done("catch-up")
+    return folder
+
+
+@pytest.fixture
+def pbledger(a_council: Path, tmp_path: Path) -> Pbledger:
+    """A copy of that ledger, to do with as a test likes."""
+    shutil.copytree(a_council, tmp_path, dirs_exist_ok=True)
+    return Pbledger(f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path)
 
 
 def tamper(pbledger: Pbledger, *statements: str) -> None:
@@ -81,7 +90,7 @@ IN_BUDGET = "UPDATE stored_events SET state = {} WHERE rowid = (SELECT min(rowid
             "is in another's history",
         ),
         (IN_BUDGET.format("'{}'", "opened"), "cannot be read"),
-        ("UPDATE bank_files SET sealed = sealed || 'x'", "Sealed data did not open"),
+        ("UPDATE bank_files SET sealed = zeroblob(60)", "Sealed data did not open"),
         ("DELETE FROM bank_files", "No bank file has been issued"),
         ("UPDATE balances SET balance_pence = balance_pence + 1", "Read table balances"),
         ("UPDATE audit SET sentence = 'All is well.'", "Read table audit"),
@@ -89,7 +98,6 @@ IN_BUDGET = "UPDATE stored_events SET state = {} WHERE rowid = (SELECT min(rowid
     ],
 )
 def test_what_was_tampered_with_is_named(pbledger, statement, said):
-    pbledger.done("catch-up")
     tamper(pbledger, statement)
     result = pbledger.run("verify")
     assert (result.exit_code, result.stderr) == (1, "")

@@ -377,7 +377,7 @@ class Allocations(CareDecisions):
     @applies(BudgetClosed)
     def _budget_closed(self, event: BudgetClosed) -> None:
         self.closed = event
-        self._terms_changed(event.effective_on + _DAY)
+        self._terms_changed(event.effective_on)
 
     def _redeploy(self, line_references: tuple[str, ...], on: date, deployment: Deployment) -> None:
         """Change the deployment of lines from a day on, their later terms included."""

@@ -19,12 +19,12 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.api.budgets import RecordedEvent, recorded_events
 from ledger.api.idempotency import Once
 from ledger.api.openapi import writes
-from ledger.api.requests import BodyOf, Writing
+from ledger.api.requests import BodyOf, WriteRoute, Writing
 from ledger.commands import BUDGET_COMMANDS, Command
 from ledger.people import Private
 from ledger.store import Beside
 
-router = APIRouter(tags=["budget commands"])
+router = APIRouter(tags=["budget commands"], route_class=WriteRoute)
 
 
 class BudgetChanged(msgspec.Struct):
@@ -76,11 +76,15 @@ def _route(command: Command, struct: type[msgspec.Struct]) -> Callable[..., Resp
         def rows(budget: PersonalBudget, events: Sequence[Recorded]) -> list[Beside]:
             return [once.row(changed(budget, events), 201 if opens and events else 200)]
 
+        def decide(budget: PersonalBudget) -> None:
+            once.trying()
+            command.give(budget, arguments, said)
+
         return once.do(
             lambda: write.ledger.change(
                 PersonalBudget,
                 reference,
-                lambda budget: command.give(budget, arguments, said),
+                decide,
                 create=opens,
                 expected_version=write.expected_version,
                 beside=rows,

@@ -15,13 +15,13 @@ from ledger.aggregates.payment_cycle import PaymentCycle, RejectionReason
 from ledger.api.cycle_reading import Cycle, CycleNow, shown
 from ledger.api.idempotency import REPLAYED, Once
 from ledger.api.openapi import writes
-from ledger.api.requests import BodyOf, Write, Writing, today
+from ledger.api.requests import BodyOf, Write, WriteRoute, Writing, today
 from ledger.commands import require_keepable
 from ledger.dates import Period
 from ledger.payment_run import approve_cycle, issue_cycle, prepare_cycle, settle_cycle
 from ledger.store import Beside
 
-router = APIRouter(tags=["cycles"])
+router = APIRouter(tags=["cycles"], route_class=WriteRoute)
 _AT = "/v1/cycles/{reference:cycle}"
 
 

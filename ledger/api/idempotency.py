@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from ledger.api.problems import HEADERS
 from ledger.api.requests import Write
-from ledger.errors import IdempotencyKeyReused, Refusal, StoreUnavailable
+from ledger.errors import ConcurrentChange, IdempotencyKeyReused, Refusal, StoreUnavailable
 from ledger.people import idempotency_keys
 from ledger.store import Beside
 
@@ -40,6 +40,7 @@ class Once:
     def __init__(self, write: Write) -> None:
         self._write = write
         self._answer: tuple[int, bytes] | None = None
+        self._tries = 0
         # Lengths part the pieces, so that no two requests read the same.
         pieces = (write.method, write.path, write.acting_as)
         digest = hashlib.sha256("".join(f"{len(p)}:{p}" for p in pieces).encode())
@@ -81,6 +82,12 @@ class Once:
         assert self._answer is not None, "every change saves its key's row"
         status, body = self._answer
         return Response(body, status, HEADERS, "application/json")
+
+    def trying(self) -> None:
+        """Called whenever the change is decided: after a clash, look whether it was this key."""
+        self._tries += 1
+        if self._tries > 1 and self.replayed() is not None:
+            raise ConcurrentChange()
 
     def replayed(self) -> Response | None:
         """The first answer to this key, if it was used; `IdempotencyKeyReused` if otherwise."""

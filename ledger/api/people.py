@@ -10,12 +10,12 @@ from fastapi.responses import Response
 
 from ledger.api.idempotency import Once
 from ledger.api.openapi import writes
-from ledger.api.requests import BodyOf, Writing
+from ledger.api.requests import BodyOf, WriteRoute, Writing
 from ledger.commands import require_keepable
 from ledger.errors import InvalidValue
 from ledger.people import PersonDetails, Private
 
-router = APIRouter(tags=["people"])
+router = APIRouter(tags=["people"], route_class=WriteRoute)
 
 
 class PersonToRegister(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):

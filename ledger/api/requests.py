@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from ipaddress import ip_address
@@ -11,6 +11,9 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from fastapi import Depends, Query, Request
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger.aggregates.event_sourced import Said
@@ -125,6 +128,23 @@ async def read_write(request: Request) -> Write:
 
 
 Writing = Annotated[Write, Depends(read_write)]
+
+
+class WriteRoute(APIRoute):
+    """A route that takes a reference and `Writing`, and nothing else.
+
+    The change is read and handed to a thread directly: FastAPI's solving of dependencies
+    costs half a millisecond, a quarter of a whole change.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's own way to put another handler in place of its own."""
+
+        async def handle(request: Request) -> Response:
+            write = await read_write(request)
+            return await run_in_threadpool(self.endpoint, request.path_params["reference"], write)
+
+        return handle
 
 
 async def _body(request: Request) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -42,9 +42,9 @@ def issue(
 
 def _require_writable(folder: Path) -> None:
     """Refuse a folder that cannot be written to before anything is recorded."""
-    nearest = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise PermissionError(13, "The folder cannot be written to", str(folder))
+    nearest = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    with tempfile.TemporaryFile(dir=nearest):
+        pass
 
 
 def _say_file(session: Session, cycle: PaymentCycle, path: Path) -> None:
