@@ -322,7 +322,7 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
                 self.insert_events_statement,
                 (
                     (
-                        e.originator_id.hex if isinstance(e.originator_id, UUID) else e.originator_id,
+                        getattr(e.originator_id, "hex", e.originator_id),
                         e.originator_version,
                         e.topic,
                         e.state,

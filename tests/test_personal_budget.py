@@ -719,6 +719,24 @@ def test_each_gate_by_itself_stops_a_payment(
     assert [type(g) for g in story.aggregate.failed_gates(MAY, on("05-01"))] == [gate]
 
 
+def test_a_gate_is_open_on_the_very_day_it_turns() -> None:
+    """Closed on the period's first day; a line that starts on its last."""
+    story = payable().and_("close", reason_code="died")
+    assert list(story.aggregate.failed_gates(APRIL, FIRST_DAY)) == []
+    last_day = a_payable_budget(lines=[a_line("L1", 700, starts_on=APRIL.ends_on)])
+    assert list(last_day.failed_gates(APRIL, FIRST_DAY)) == []
+
+
+def test_money_can_come_back_on_the_day_it_was_paid() -> None:
+    story, reference = paid()
+    story.when(
+        "return_payment",
+        payment_reference=reference,
+        reason_code="0",
+        effective_on=date(2026, 4, 3),
+    ).then(PaymentConfirmed, PaymentReturned)
+
+
 def test_every_gate_that_fails_is_told_in_the_order_of_life() -> None:
     story = given(an_open_budget()).and_("suspend_payments", **IN_HOSPITAL)
     story.and_("close", reason_code="died")

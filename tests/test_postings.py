@@ -203,7 +203,7 @@ def a_value(field: str, hint: Any) -> st.SearchStrategy[Any]:
     if field == "reason_code" and hint is str:
         return st.sampled_from([*LAWFUL_EXCLUSIONS])
     if field in SPECIAL or hint in PLAIN:
-        return SPECIAL.get(field) or PLAIN[hint]
+        return SPECIAL[field] if field in SPECIAL else PLAIN[hint]
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return of_struct(hint)
     match getattr(hint, "__args__", ()):
