@@ -37,9 +37,10 @@ check: setup ## lint, format, types, import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-fix: setup ## mend what ruff can mend, and format
+fix: setup ## mend what ruff can mend, format, make the reference pages anew
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@$(BIN)/python -m docs.generate
 
 bench: setup ## measure what is claimed about speed
 	@$(BIN)/python -m benchmarks

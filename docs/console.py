@@ -101,8 +101,8 @@ class Shell:
         if step.file:
             (self.folder / step.file).write_text(step.output)
             return step.output
-        done = subprocess.run(
-            ["bash", "-c", f"(exit {self._status})\n{self.real(step.command)}"],
+        done = subprocess.run(  # noqa: S603 - the page's own commands, as its reader gives them
+            ["/bin/bash", "-c", f"(exit {self._status})\n{self.real(step.command)}"],
             cwd=self.folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -161,7 +161,7 @@ def rewritten(text: str, folder: Path) -> str:
                 return block[0]
             shell.learn(step.output, shown)
             lines = typed.splitlines()
-            commands.append("".join(f"{'> ' if n else '$ '}{l}\n" for n, l in enumerate(lines)))
+            commands += [f"{'> ' if place else '$ '}{line}\n" for place, line in enumerate(lines)]
             commands.append(shown)
         return f"```console\n{''.join(commands)}```" if commands else block[0]
 

@@ -15,7 +15,7 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import ATTEMPTS, Ledger
 from ledger.caseload import Caseload, CaseloadBudget
 from ledger.entitlement import AllocationTerm
-from ledger.errors import CaseloadConflicts, ConcurrentChange
+from ledger.errors import BudgetNotFound, CaseloadConflicts, ConcurrentChange
 from ledger.people import PersonDetails
 from ledger.store import Beside
 
@@ -206,18 +206,24 @@ def verify_payees(
     said: Said,
     progress: Progress = lambda _done: None,
 ) -> int:
-    """Verify every payee proposed on these budgets (None: on all) by someone else.
+    """Verify every payee proposed on these budgets (None: on all open ones) by someone else.
 
     The second person's sign-off of an import, after checking it against the old system. One
     transaction; a payee the same person proposed refuses it whole. Returns how many.
     """
     for _ in range(ATTEMPTS):
         events: list[Recorded] = []
+        missing = set(references or ())
         for budget in ledger.budgets(references):
             progress(1)
+            missing.discard(budget.reference)
+            if references is None and budget.closed is not None:
+                continue  # nothing more is paid on it
             for payee_reference in list(budget.proposed_payees):
                 budget.verify_payee(payee_reference=payee_reference, **said)
             events.extend(budget.collect_events())
+        if missing:
+            raise BudgetNotFound(f"There is no personal budget {', '.join(sorted(missing))}.")
         try:
             ledger.append(events)
         except IntegrityError:

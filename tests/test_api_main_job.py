@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.aggregates.event_sourced import Recorded
 from ledger.bank.bacs import read_bacs
 from tests.api import (
     ACCOUNT_NUMBER,
@@ -24,7 +25,7 @@ from tests.api import (
     prepare,
     serving,
 )
-from tests.given import an_open_budget
+from tests.given import a_line, an_open_budget, tell
 
 PAID = 4 * (31_000 - 14_295)
 
@@ -33,6 +34,14 @@ PAID = 4 * (31_000 - 14_295)
 def api(database_url: str, tmp_path: Path) -> Iterator[Api]:
     with an_api(database_url, tmp_path) as api:
         yield api
+
+
+def opened_and_allocated(reference: str) -> list[Recorded]:
+    """What a budget of £10.00 a week has in its history that was never offered to anyone."""
+    budget = an_open_budget(reference)
+    assert budget.opened is not None
+    events = [budget.opened, *tell(budget, "agree_allocation", lines=(a_line(weekly=1_000),))]
+    return [Recorded(budget.id, version, event) for version, event in enumerate(events, 1)]
 
 
 def no_account_details_in(api: Api) -> None:
@@ -134,8 +143,13 @@ def test_a_payment_shows_what_became_of_it(api: Api) -> None:
     returned = {"effective_on": "2026-04-02", "payment_reference": payment["payment_reference"]}
     api.post(f"{BUDGET}/return-payment", {**returned, "reason_code": "0"}).done()
     assert [p["status"] for p in api.get(BUDGET)["payments"]] == ["returned"]
-    again = prepare(api, "/v1/cycles/C2", only=[], reissue=[payment["payment_reference"]])
-    assert again.status in (201, 404)  # an off-cycle run of no budgets finds no returned payment
+    again = {"only": ["PB000001"], "reissue": [payment["payment_reference"]]}
+    off_cycle = prepare(api, "/v1/cycles/C2", **again).done(201)
+    assert (off_cycle["off_cycle"], off_cycle["total_pence"]) == (True, PAID)
+    approve(api, "/v1/cycles/C2").done()
+    assert [p["status"] for p in api.get(BUDGET)["payments"]] == ["reissued", "scheduled"]
+    prepare(api, "/v1/cycles/C3", only=["PB9"]).refused("budget-not-found", 404)
+    prepare(api, "/v1/cycles/C3", reissue=["DPNONE"]).refused("payment-not-found", 404)
 
 
 def test_a_history_reads_as_plain_english(api: Api) -> None:
@@ -179,11 +193,7 @@ def test_a_reference_may_hold_a_slash(api: Api) -> None:
 
 def test_long_lists_of_a_cycle_are_paged(api: Api) -> None:
     """More than one event's worth of exceptions, and a preparation after a rejection."""
-    budgets = [an_open_budget(f"PB{n:06d}") for n in range(1, 1_203)]
-    for budget in budgets:
-        budget.collect_events()  # opened: told again below, at once
-    events = [e for n in range(1, 1_203) for e in _opened_and_allocated(f"PB{n:06d}")]
-    api.ledger.append(events)
+    api.ledger.append([e for n in range(1, 1_203) for e in opened_and_allocated(f"PB{n:06d}")])
     prepare(api).done(201)
     reject = {"effective_on": "2026-03-27", "reason_code": "other"}
     assert api.post(f"{CYCLE}/reject", reject, by="bob").done()["status"] == "rejected"
@@ -202,15 +212,6 @@ def test_long_lists_of_a_cycle_are_paged(api: Api) -> None:
     assert [(e["budget_reference"], e["code"]) for e in one] == seen[999:1001]
     assert api.get(f"{CYCLE}/exceptions", after=10**6)["exceptions"] == []
     assert api.get(f"{CYCLE}/lines")["lines"] == []
-
-
-def _opened_and_allocated(reference: str):
-    from tests.given import a_line, tell
-    from ledger.aggregates.event_sourced import Recorded
-
-    budget = an_open_budget(reference)
-    events = [budget.opened, *tell(budget, "agree_allocation", lines=(a_line(weekly=1_000),))]
-    return [Recorded(budget.id, n, event) for n, event in enumerate(events, 1)]
 
 
 def test_a_cycle_is_cancelled(api: Api) -> None:

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.caseload import CaseloadBudget, read_caseload
 from ledger.caseload_import import ImportResult, import_caseload, verify_payees
-from ledger.dates import Period
 from ledger.demo_data import caseload_csv
-from ledger.errors import CaseloadConflicts, CaseloadRefused, VerifierProposedPayee
+from ledger.errors import BudgetNotFound, CaseloadConflicts, CaseloadRefused, VerifierProposedPayee
 from ledger.people import PersonDetails, durable
 from tests.given import cycle_period
 from tests.main_job import (
@@ -170,9 +170,10 @@ def test_a_row_that_disagrees_is_listed_and_nothing_is_written(ledger: Ledger, f
     changes, named = DISAGREEING[fact]
     with pytest.raises(CaseloadConflicts) as refused:
         bring_in(ledger, a_row(2), but(a_row(1), **changes), a_row(3))
-    (conflict,) = refused.value.details["conflicts"]
-    assert named in conflict
-    assert conflict.startswith(("PB000001: ", "R000001: "))
+    conflicts = refused.value.details["conflicts"]
+    assert len(conflicts) == (2 if fact == "recipient" else 1)  # whose account it is, as well
+    assert named in conflicts[0]
+    assert conflicts[0].startswith(("PB000001: ", "R000001: "))
     assert stored(ledger) == before
 
 
@@ -200,8 +201,6 @@ def test_a_new_budget_for_a_person_of_another_name_is_a_conflict(ledger: Ledger)
 
 
 def test_a_budget_made_by_hand_is_a_conflict_until_it_agrees(ledger: Ledger):
-    from ledger.aggregates.personal_budget import PersonalBudget
-
     ledger.change(
         PersonalBudget,
         "PB000001",
@@ -264,6 +263,14 @@ def test_payees_are_verified_all_at_once_or_only_those_named(ledger: Ledger):
     assert stored(ledger) == before
 
 
+def test_payees_of_a_budget_that_is_not_there_are_not_verified(ledger: Ledger):
+    bring_in(ledger, a_row(1))
+    before = stored(ledger)
+    with pytest.raises(BudgetNotFound, match="PB000009"):
+        verify_payees(ledger, references=["PB000001", "PB000009"], said=says("bob"))
+    assert stored(ledger) == before
+
+
 def test_a_closed_budget_does_not_stop_the_others_payees_from_being_verified(ledger: Ledger):
     bring_in(ledger, a_row(1), a_row(2))
     tell_budget(ledger, "PB000001", "close", reason_code="died", effective_on=date(2026, 4, 10))
@@ -303,4 +310,3 @@ def test_the_first_cycle_pays_from_the_day_after_paid_to(
     second = prepare(ledger, 2)
     assert second.lines[0].amount_pence == 4 * 16_705
     assert {owed.window for owed in second.lines[0].lines} == {cycle_period(2)}
-    assert isinstance(cycle_period(2), Period)

@@ -300,15 +300,33 @@ def test_what_was_paid_and_what_would_be_are_told() -> None:
     )
 
 
-@pytest.mark.parametrize(("weekly", "differs"), [(32_670, False), (32_671, True), (29_330, False),
-                                                 (29_329, True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("weekly", "differs"), [(11_000, False), (11_001, True), (9_000, False), (8_999, True)]
+)
 def test_an_amount_differs_when_it_moved_by_more_than_the_set_share(
     weekly: int, differs: bool
 ) -> None:
-    """£167.05 a week, of which a tenth is £16.705."""
-    budget = after("revise_allocation", line_reference="L1", weekly_pence=weekly,
-                   effective_on=on("05-04"))  # fmt: skip
+    budget = paid_for_april(weekly=10_000, contribution=0)
+    revised = {"line_reference": "L1", "weekly_pence": weekly, "effective_on": on("05-04")}
+    tell(budget, "revise_allocation", **revised)
     assert codes(budget) == (["amount_differs"] if differs else [])
+
+
+def test_a_budget_payable_to_the_last_day_of_the_period_has_not_ended() -> None:
+    last_day = {"effective_on": MAY.ends_on}
+    assert codes(after("end_allocation", line_reference="L1", **last_day)) == []
+    assert codes(after("close", reason_code="moved_away", **last_day)) == []
+
+
+def test_a_line_that_starts_on_the_last_day_of_the_period_is_expected_to_be_paid() -> None:
+    line = a_line("L1", 700, starts_on=MAY.ends_on)
+    assert codes(a_payable_budget(lines=[line], without=["sign_agreement"])) == [
+        "agreement-not-signed"
+    ]
+
+
+def test_what_is_still_overpaid_long_after_closing_is_told() -> None:
+    assert codes(closed_in_the_paid_period(), period=JUNE) == ["budget-is-closed", "negative"]
 
 
 def test_a_budget_closing_later_has_not_ended_yet() -> None:

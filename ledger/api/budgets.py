@@ -21,7 +21,7 @@ from ledger.api.openapi import reads
 from ledger.api.requests import AsOf, AsOfAsked, Limit, ledger_of, today
 from ledger.application import Ledger
 from ledger.dates import Period
-from ledger.entitlement import AllocationTerm, ContributionTerm, EntitlementLine, SuspensionTerm
+from ledger.entitlement import FOR_EVER, AllocationTerm, EntitlementLine
 from ledger.errors import BudgetNotFound, ReadTablesOutOfDate
 from ledger.projections.audit import sentence
 from ledger.projections.balances import balances_of
@@ -157,6 +157,24 @@ class ClawbackEntry(msgspec.Struct):
     standing: Clawback
 
 
+class Contribution(msgspec.Struct):
+    """The person's weekly contribution from a day on."""
+
+    starts_on: date
+    weekly_pence: int
+    basis: str
+
+
+class Suspension(msgspec.Struct):
+    """Days on which only a weekly retainer (nought: nothing) is owed; `ends_on` is null until
+    payments are resumed."""
+
+    starts_on: date
+    ends_on: date | None
+    retainer_weekly_pence: int
+    review_on: date | None
+
+
 class Budget(msgspec.Struct):
     """Where a budget stands: all that is known of it, and the terms in force on `on`."""
 
@@ -178,9 +196,8 @@ class Budget(msgspec.Struct):
     proposed_payees: list[ProposedPayee]
     weekly_budget_pence: int
     allocations: list[AllocationTerm]
-    contribution: ContributionTerm | None
-    suspension: SuspensionTerm | None
-    suspension_review_on: date | None
+    contribution: Contribution | None
+    suspension: Suspension | None
     due: Due
     payments: list[PaymentEntry]
     spend_returns: list[SpendReturnEntry]
@@ -306,14 +323,28 @@ def _budget(budget: PersonalBudget, on: date, known_at: datetime | None) -> Budg
         proposed_payees=_payees(budget.proposed_payees.values()),
         weekly_budget_pence=budget.weekly_budget_pence(on),
         allocations=budget.lines_in_force(on),
-        contribution=budget.contribution_on(on),
-        suspension=budget.suspension_on(on),
-        suspension_review_on=budget.suspension_review_on,
+        contribution=_contribution(budget, on),
+        suspension=_suspension(budget, on),
         due=_due(budget, on),
         payments=[_payment(*item) for item in budget.payments.items()],
         spend_returns=[_spend_return(*item, on) for item in budget.spend_returns.items()],
         clawbacks=[ClawbackEntry(*item) for item in budget.clawbacks.items()],
     )
+
+
+def _contribution(budget: PersonalBudget, on: date) -> Contribution | None:
+    term = budget.contribution_on(on)
+    return Contribution(*term) if term else None
+
+
+def _suspension(budget: PersonalBudget, on: date) -> Suspension | None:
+    term = budget.suspension_on(on)
+    if term is None:
+        return None
+    starts_on, ends_on, retainer = term
+    if ends_on == FOR_EVER:
+        return Suspension(starts_on, None, retainer, budget.suspension_review_on)
+    return Suspension(starts_on, ends_on, retainer, None)
 
 
 def _payees(payees: Iterable[Any]) -> list[ProposedPayee]:

@@ -15,13 +15,13 @@ from ledger.aggregates.payment_cycle import PaymentCycle, RejectionReason
 from ledger.api.cycle_reading import Cycle, CycleNow, shown
 from ledger.api.idempotency import REPLAYED, Once
 from ledger.api.openapi import writes
-from ledger.api.requests import BodyOf, Write, WriteRoute, Writing, today
+from ledger.api.requests import BodyOf, Write, LongRoute, Writing, today
 from ledger.commands import require_keepable
 from ledger.dates import Period
 from ledger.payment_run import approve_cycle, issue_cycle, prepare_cycle, settle_cycle
 from ledger.store import Beside
 
-router = APIRouter(tags=["cycles"], route_class=WriteRoute)
+router = APIRouter(tags=["cycles"], route_class=LongRoute)
 _AT = "/v1/cycles/{reference:cycle}"
 
 
@@ -130,7 +130,7 @@ def approve(reference: str, write: Writing) -> Response:
 
 
 @router.post(f"{_AT}/reject", summary="Reject a cycle",
-             **writes(Cycle, RejectCycle, if_match=True))  # fmt: skip
+             **writes(Cycle, RejectCycle))  # fmt: skip
 def reject(reference: str, write: Writing) -> Response:
     """Turn the cycle down, by someone other than who prepared it. It can be prepared again."""
     body = _reject.read(write.body)
@@ -147,7 +147,7 @@ def reject(reference: str, write: Writing) -> Response:
     )
 
 
-@router.post(f"{_AT}/cancel", summary="Cancel a cycle", **writes(Cycle, Step, if_match=True))
+@router.post(f"{_AT}/cancel", summary="Cancel a cycle", **writes(Cycle, Step))
 def cancel(reference: str, write: Writing) -> Response:
     """Withdraw a cycle that has not been approved."""
     return _step(

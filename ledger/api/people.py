@@ -12,7 +12,7 @@ from ledger.api.idempotency import Once
 from ledger.api.openapi import writes
 from ledger.api.requests import BodyOf, WriteRoute, Writing
 from ledger.commands import require_keepable
-from ledger.errors import InvalidValue
+from ledger.errors import InvalidValue, VersionConflict
 from ledger.people import PersonDetails, Private
 
 router = APIRouter(tags=["people"], route_class=WriteRoute)
@@ -40,6 +40,8 @@ _details = BodyOf(PersonToRegister)
 def register_person(reference: str, write: Writing) -> Response:
     """Seal a person's name and date of birth under their reference; the same again changes
     nothing, and other details under a known reference are refused."""
+    if write.expected_version is not None:
+        raise VersionConflict("A person has no version to match.")
     given = _details.read(write.body)
     name = " ".join(given.name.split())
     if not 1 <= len(name) <= 140:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write beside the final name, sync, rename, sync the folder; readable by the owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # A name of its own (mode 0600): others, in this process too, may be writing the same file.
+    descriptor, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
+    beside = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

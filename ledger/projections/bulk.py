@@ -23,14 +23,13 @@ def insert(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) 
         return
     if connection.dialect.name == "postgresql":
         columns = ", ".join(column.name for column in table.columns)
-        with connection.connection.cursor() as cursor:
-            statement = f"COPY {table.name} ({columns}) FROM STDIN"
-            with cursor.copy(statement) as copy:  # type: ignore[attr-defined]
-                for some in _chunks(rows, CHUNK):
-                    copy.write(_text(some))
+        driver: Any = connection.connection.cursor()
+        with driver as cursor, cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
+            for some in _chunks(rows, CHUNK):
+                copy.write(_text(some))
         return
     marks = ", ".join("?" * len(table.columns))
-    cursor = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor()
     cursor.executemany(
         f"INSERT INTO {table.name} VALUES ({marks})",  # noqa: S608 - our own table's name
         ([_plain(value) for value in row] for row in rows),

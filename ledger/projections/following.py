@@ -92,7 +92,7 @@ class Projections:
         self._appending = appending
         self._keyed = keyed
         self._batch = batch
-        self.tables = [projection.table for projection in (*appending, *keyed)]
+        self.tables = [*(p.table for p in appending), *(p.table for p in keyed)]
         described = repr([(t.name, [(c.name, str(c.type)) for c in t.c]) for t in self.tables])
         self.shape = hashlib.sha256(f"{REVISION} {described}".encode()).hexdigest()[:16]
 
@@ -186,9 +186,10 @@ class Projections:
         fold = Fold(self._appending, self._keyed, kept)
         for entry in entries:
             fold.apply(entry)
-        fold.flush(connection, [projection.table for projection in self._appending])
-        for projection, rows in zip(self._keyed, kept, strict=True):
-            bulk.insert(connection, projection.table, list(rows.values()))
+        for projection, rows in zip(self._appending, fold.appended, strict=True):
+            bulk.insert(connection, projection.table, rows)
+        for keyed, changed in zip(self._keyed, kept, strict=True):
+            bulk.insert(connection, keyed.table, list(changed.values()))
 
     # --- rebuilding and verifying ---------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from sqlalchemy import Column, Connection, MetaData, Table
@@ -65,11 +66,12 @@ class Fold:
             )
         return found
 
-    def flush(self, connection: Connection, tables: Sequence[Table]) -> None:
-        """Write what was appended, each projection's to its table."""
-        for table, appended in zip(tables, self.appended, strict=True):
-            bulk.insert(connection, table, appended)
-            appended.clear()
+    def take_appended(self) -> list[list[tuple[Any, ...]]]:
+        """The rows that each appending projection added since the last time."""
+        taken = [list(rows) for rows in self.appended]
+        for rows in self.appended:
+            rows.clear()
+        return taken
 
 
 class Replay:
@@ -94,32 +96,49 @@ class Replay:
             beside.create_all(connection)
 
     def follow(self, upto: int | None, progress: Progress) -> None:
-        """Fold the log without any lock, a transaction a batch, up to a position or its end."""
-        while True:
-            with self.connection.begin():
-                if not self._one_batch(upto, progress):
-                    return
+        """Fold the log without any lock, up to a position or its end.
+
+        Reading the next batch and writing the last one go on beside the folding of this one.
+        """
+        with ThreadPoolExecutor(max_workers=2) as beside:
+            reading = beside.submit(self._read, self.position, upto)
+            written = beside.submit(self._write, [])
+            while rows := reading.result():
+                reading = beside.submit(self._read, rows[-1][0], upto)
+                self._apply(rows)
+                written.result()
+                written = beside.submit(self._write, self._fold.take_appended())
+                progress(len(rows))
+            written.result()
 
     def finish(self, upto: int | None, progress: Progress) -> None:
         """Fold the rest in the transaction under way, and put every row into its table."""
-        while self._one_batch(upto, progress):
-            pass
-        for table, rows in zip(self._keyed, self._fold.kept, strict=True):
-            bulk.insert(self.connection, table, list(rows.values()))
+        while rows := self._read(self.position, upto):
+            self._apply(rows)
+            self._insert(self._fold.take_appended())
+            progress(len(rows))
+        for table, kept in zip(self._keyed, self._fold.kept, strict=True):
+            bulk.insert(self.connection, table, list(kept.values()))
 
-    def _one_batch(self, upto: int | None, progress: Progress) -> bool:
-        rows = self._log.read_log(self.position, self._batch)
-        rows = [row for row in rows if upto is None or row[0] <= upto]
+    def _read(self, after: int, upto: int | None) -> list[LogRow]:
+        rows = self._log.read_log(after, self._batch)
+        return rows if upto is None else [row for row in rows if row[0] <= upto]
+
+    def _apply(self, rows: Sequence[LogRow]) -> None:
         for row in rows:
             try:
                 self._fold.apply(Entry.read(row))
             except Exception as error:
                 raise stopped(row[0], reason(error)) from error
-        self._fold.flush(self.connection, self._appending)
-        if rows:
-            self.position = rows[-1][0]
-            progress(len(rows))
-        return bool(rows)
+        self.position = rows[-1][0]
+
+    def _write(self, appended: Sequence[Sequence[Sequence[Any]]]) -> None:
+        with self.connection.begin():
+            self._insert(appended)
+
+    def _insert(self, appended: Sequence[Sequence[Sequence[Any]]]) -> None:
+        for table, rows in zip(self._appending, appended, strict=bool(appended)):
+            bulk.insert(self.connection, table, rows)
 
 
 def _temporary(table: Table, beside: MetaData) -> Table:

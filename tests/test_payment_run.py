@@ -1,0 +1,541 @@
+"""A cycle through the whole machine: approved as seen or not at all, paid once, to the penny."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.application import Ledger
+from ledger.bank.bacs import BacsFile, read_bacs
+from ledger.errors import (
+    ApproverPreparedCycle,
+    BudgetNotFound,
+    ConcurrentChange,
+    CycleChangedSinceSeen,
+    CycleNotApproved,
+    CycleNotIssued,
+    CycleNotSettledYet,
+    CycleOutOfDate,
+    PayDateNotWorkingDay,
+    PaymentNotFound,
+)
+from ledger.payment_run import bank_file, settle_cycle
+from ledger.people import bank_files
+from ledger.projections.finance import finance_totals
+from tests.main_job import (
+    a_caseload,
+    a_ledger,
+    a_row,
+    approve,
+    cycle_name,
+    example_caseload,
+    issue,
+    log_of,
+    new_payee,
+    prepare,
+    run_cycle,
+    says,
+    settle,
+    take_in,
+    tell_budget,
+)
+
+A_WEEK = 31_000 - 14_295
+FOUR_WEEKS = 4 * A_WEEK
+
+
+@pytest.fixture
+def ledger(database_url: str, tmp_path: Path) -> Iterator[Ledger]:
+    with a_ledger(database_url, tmp_path) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def three(ledger: Ledger) -> Ledger:
+    """Three budgets of £310.00 a week, of which £142.95 is charged."""
+    take_in(ledger, a_caseload(*(a_row(n) for n in (1, 2, 3))))
+    return ledger
+
+
+def in_file(ledger: Ledger, cycle: PaymentCycle) -> BacsFile:
+    """The bank file of a cycle, read back."""
+    return read_bacs(bank_file(ledger, cycle.reference))
+
+
+def paid_in(ledger: Ledger, cycle: PaymentCycle) -> dict[str, int]:
+    """What the cycle's bank file pays, by budget reference."""
+    amounts = {c.reference: c.amount_pence for c in in_file(ledger, cycle).credits}
+    return {line.budget_reference: amounts[line.payment_reference] for line in cycle.lines}
+
+
+def files_in(ledger: Ledger) -> list[str]:
+    folder = ledger.settings.files_folder
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def files_kept(ledger: Ledger) -> list[Any]:
+    with ledger.engine.connect() as connection:
+        query = select(bank_files).order_by(bank_files.c.submission_serial)
+        return list(connection.execute(query).mappings())
+
+
+def end_line(ledger: Ledger, reference: str, day: str) -> None:
+    tell_budget(
+        ledger,
+        reference,
+        "end_allocation",
+        line_reference="personal_care.social_care",
+        effective_on=date.fromisoformat(day),
+    )
+
+
+def revise(ledger: Ledger, reference: str, weekly: int, day: str) -> None:
+    tell_budget(
+        ledger,
+        reference,
+        "revise_allocation",
+        line_reference="personal_care.social_care",
+        weekly_pence=weekly,
+        effective_on=date.fromisoformat(day),
+    )
+
+
+# --- approval -------------------------------------------------------------------------------
+
+
+def test_an_approved_cycle_has_promised_each_payment_once(three: Ledger):
+    cycle = approve(three, prepare(three))
+    assert [(b.reference, len(b.payments), b.last_payment.amount_pence)  # type: ignore[union-attr]
+            for b in sorted(three.budgets(), key=lambda b: b.reference)] == [
+        (f"PB00000{n}", 1, FOUR_WEEKS) for n in (1, 2, 3)
+    ]  # fmt: skip
+    assert cycle.status == "approved"
+    before = log_of(three)
+    approve(three, three.cycle(cycle.reference), by="zoe")
+    assert log_of(three) == before, "approving again changes nothing"
+
+
+def test_the_preparer_cannot_approve_nor_anyone_what_they_did_not_see(three: Ledger):
+    cycle = prepare(three)
+    before = log_of(three)
+    with pytest.raises(ApproverPreparedCycle):
+        approve(three, cycle, by="alice")
+    assert cycle.prepared is not None
+    for seen in ({"total_pence": 1}, {"lines_sha256": "0" * 64}):
+        cycle.prepared = msgspec.structs.replace(cycle.prepared, **seen)
+        with pytest.raises(CycleChangedSinceSeen):
+            approve(three, cycle)
+    assert log_of(three) == before
+
+
+INNOCUOUS: dict[str, Callable[[Ledger], object]] = {
+    "a return was asked for": lambda ledger: tell_budget(
+        ledger,
+        "PB000002",
+        "request_spend_return",
+        return_reference="SR1",
+        period=prepare(ledger, reference="OTHER").prepared.period,  # type: ignore[union-attr]
+        due_on=date(2026, 6, 1),
+    ),
+    "another payee was put forward": lambda ledger: ledger.propose_payee(
+        "PB000002",
+        payee_type="recipient",
+        account_name="S O'Connor",
+        sort_code="99-99-02",
+        account_number="12345678",
+        said=says("ann"),
+    ),
+    "the rate changes after the period": lambda ledger: revise(
+        ledger, "PB000002", 40_000, "2026-05-04"
+    ),
+}
+
+
+@pytest.mark.parametrize("change", INNOCUOUS)
+def test_a_change_that_touches_no_payment_does_not_void_the_preparation(three: Ledger, change: str):
+    cycle = prepare(three)
+    INNOCUOUS[change](three)
+    approve(three, cycle)
+    issue(three, cycle)
+    assert paid_in(three, cycle) == dict.fromkeys(("PB000001", "PB000002", "PB000003"), FOUR_WEEKS)
+    assert three.projections.verify() is None
+
+
+VOIDING: dict[str, Callable[[Ledger], object]] = {
+    "the rate rose": lambda ledger: revise(ledger, "PB000002", 40_000, "2026-04-20"),
+    "the line ended": lambda ledger: end_line(ledger, "PB000002", "2026-04-20"),
+    "the contribution changed": lambda ledger: tell_budget(
+        ledger, "PB000002", "assess_contribution", weekly_pence=14_296, basis="net"
+    ),
+    "the payee changed": lambda ledger: new_payee(ledger, "PB000002", "12345678"),
+    "it was suspended": lambda ledger: tell_budget(
+        ledger,
+        "PB000002",
+        "suspend_payments",
+        reason_code="safeguarding",
+        review_on=date(2026, 5, 1),
+        effective_on=date(2026, 4, 6),
+    ),
+    "it was closed": lambda ledger: tell_budget(
+        ledger, "PB000002", "close", reason_code="died", effective_on=date(2026, 4, 10)
+    ),
+    "it was excluded": lambda ledger: tell_budget(
+        ledger,
+        "PB000002",
+        "offer_direct_payment",
+        occasion="review",
+        outcome="excluded",
+        reason_code="not_permitted_by_regulations",
+    ),
+    "it was paid by another cycle": lambda ledger: approve(
+        ledger, prepare(ledger, reference="OTHER", only=["PB000002"])
+    ),
+}
+
+
+@pytest.mark.parametrize("change", VOIDING)
+def test_a_change_that_touches_a_payment_voids_the_approval_of_all(three: Ledger, change: str):
+    cycle = prepare(three)
+    VOIDING[change](three)
+    before = log_of(three)
+    with pytest.raises(CycleOutOfDate, match="PB000002") as refused:
+        approve(three, cycle)
+    (named,) = refused.value.details["budgets"]
+    assert named.startswith("PB000002: ")
+    assert log_of(three) == before, "nothing is recorded, on the cycle or on any budget"
+    again = prepare(three)
+    approve(three, again)
+    issue(three, again)
+    assert len(paid_in(three, again)) in (2, 3)
+    assert three.projections.verify() is None
+
+
+def test_two_people_approving_at_once_have_one_effect(three: Ledger):
+    cycle = prepare(three)
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(approve, three, cycle, by) for by in ("bob", "bea", "ben", "bab")]
+        assert {d.result().status for d in done} == {"approved"}
+    assert [topic for _, _, _, topic, _ in log_of(three)].count("payment-cycle.approved.v1") == 1
+    assert all(len(b.payments) == 1 for b in three.budgets())
+
+
+def test_two_cycles_over_the_same_days_pay_once(three: Ledger):
+    one, two = prepare(three, reference="ONE"), prepare(three, reference="TWO")
+    with ThreadPoolExecutor(2) as pool:
+        done = [pool.submit(approve, three, cycle) for cycle in (one, two)]
+        problems = [d.exception() for d in done]
+    assert sorted(type(p).__name__ for p in problems) == ["CycleOutOfDate", "NoneType"]
+    assert all(len(b.payments) == 1 for b in three.budgets())
+    assert len([c for c in ("ONE", "TWO") if three.cycle(c).status == "approved"]) == 1
+
+
+# --- preparation ----------------------------------------------------------------------------
+
+
+def test_what_cannot_be_prepared_leaves_nothing(three: Ledger):
+    before = log_of(three)
+    for refusal, options in (
+        (PayDateNotWorkingDay, {"pay_on": date(2026, 4, 3)}),  # Good Friday
+        (BudgetNotFound, {"only": ["PB000001", "PB000009"]}),
+        (PaymentNotFound, {"only": ["PB000001"], "reissue": ["DPNONE"]}),
+    ):
+        with pytest.raises(refusal):
+            prepare(three, **options)  # type: ignore[arg-type]
+    assert log_of(three) == before
+
+
+def test_an_off_cycle_first_payment_leaves_only_the_rest_to_the_regular_cycle(three: Ledger):
+    run_cycle(three, 1, reference="FIRST", only=["PB000002"])
+    regular = approve(three, prepare(three))
+    issue(three, regular)
+    assert paid_in(three, regular) == {"PB000001": FOUR_WEEKS, "PB000003": FOUR_WEEKS}
+    second = approve(three, prepare(three, 2))
+    issue(three, second)
+    assert set(paid_in(three, second).values()) == {FOUR_WEEKS}
+
+
+def test_a_returned_payment_is_issued_again_to_the_new_account(three: Ledger):
+    cycle = run_cycle(three, 1)
+    returned = next(x for x in cycle.lines if x.budget_reference == "PB000002").payment_reference
+    tell_budget(
+        three,
+        "PB000002",
+        "return_payment",
+        payment_reference=returned,
+        reason_code="B",
+        effective_on=date(2026, 4, 8),
+    )
+    new_payee(three, "PB000002", "12345678")
+    again = prepare(
+        three,
+        reference="AGAIN",
+        only=["PB000002"],
+        reissue=[returned],
+        pay_on=date(2026, 4, 20),
+    )
+    assert [(x.reissue_of, x.amount_pence) for x in again.lines] == [(returned, FOUR_WEEKS)]
+    approve(three, again)
+    issue(three, again)
+    (credit,) = in_file(three, again).credits
+    assert (credit.sort_code, credit.account_number) == ("999902", "12345678")
+    assert (credit.amount_pence, credit.reference) == (
+        FOUR_WEEKS,
+        again.lines[0].payment_reference,
+    )
+    settle(three, again)
+    known = three.budget("PB000002")
+    assert {p: known.payments[p].status for p in known.payments} == {
+        returned: "reissued",
+        again.lines[0].payment_reference: "confirmed",
+    }
+    three.projections.catch_up()
+    totals = finance_totals(three.engine, "AGAIN")
+    assert [(r["funding_stream"], r["confirmed_pence"]) for r in totals] == [
+        ("reissued", FOUR_WEEKS)
+    ]
+    assert three.projections.verify() is None
+
+
+# --- the bank file --------------------------------------------------------------------------
+
+
+def test_issuing_again_gives_the_same_bytes_and_records_nothing(three: Ledger):
+    cycle = approve(three, prepare(three))
+    with pytest.raises(CycleNotApproved):
+        issue(three, prepare(three, reference="OTHER"))
+    path = issue(three, cycle)
+    content, before = path.read_bytes(), log_of(three)
+    assert hashlib.sha256(content).hexdigest() == files_kept(three)[0]["sha256"]
+    assert three.cycle(cycle.reference).issued.file_sha256 == files_kept(three)[0]["sha256"]  # type: ignore[union-attr]
+    path.unlink()
+    assert issue(three, cycle) == path
+    path.write_bytes(b"damaged")
+    assert issue(three, cycle) == path
+    assert path.read_bytes() == content == bank_file(three, cycle.reference)
+    assert log_of(three) == before
+    assert len(files_kept(three)) == 1
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_no_file_before_it_is_issued(three: Ledger):
+    cycle = approve(three, prepare(three))
+    with pytest.raises(CycleNotIssued):
+        bank_file(three, cycle.reference)
+    assert files_in(three) == []
+
+
+def test_several_issuers_at_once_make_one_file(three: Ledger):
+    cycle = approve(three, prepare(three))
+    with ThreadPoolExecutor(6) as pool:
+        done = [pool.submit(issue, three, cycle) for _ in range(12)]
+        paths = {d.result() for d in done}
+    (path,) = paths
+    assert path.read_bytes() == bank_file(three, cycle.reference)
+    assert files_in(three) == [path.name], "and nothing beside it"
+    assert [topic for _, _, _, topic, _ in log_of(three)].count("payment-cycle.issued.v1") == 1
+
+
+def test_serials_are_unique_and_in_a_row(ledger: Ledger):
+    take_in(ledger, a_caseload(*(a_row(n) for n in range(1, 7))))
+    cycles = [
+        approve(ledger, prepare(ledger, reference=f"C{n}", only=[f"PB{n:06d}"]))
+        for n in range(1, 7)
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(issue, ledger, cycle) for cycle in cycles]:
+            with suppress(ConcurrentChange):  # it may be asked again
+                done.result()
+    for cycle in cycles:
+        issue(ledger, cycle)
+    kept = files_kept(ledger)
+    assert [row["submission_serial"] for row in kept] == [f"{n:06d}" for n in range(1, 7)]
+    assert {in_file(ledger, c).serial for c in cycles} == {f"{n:06d}" for n in range(1, 7)}
+    assert len(files_in(ledger)) == 6
+
+
+# --- settlement -----------------------------------------------------------------------------
+
+
+def test_settling_confirms_each_payment_once_but_not_what_came_back(
+    three: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    cycle = approve(three, prepare(three))
+    with pytest.raises(CycleNotIssued):
+        settle(three, cycle)
+    issue(three, cycle)
+    with pytest.raises(CycleNotSettledYet):
+        settle_cycle(three, cycle.reference, said=says("dave", "2026-04-01"))
+    back = cycle.lines[1].payment_reference
+    tell_budget(
+        three,
+        "PB000002",
+        "return_payment",
+        payment_reference=back,
+        reason_code="2",
+        effective_on=date(2026, 4, 7),
+    )
+    settle(three, cycle)
+    before = log_of(three)
+    settle(three, cycle)
+    assert log_of(three) == before
+    assert {p.status for b in three.budgets() for p in b.payments.values()} == {
+        "confirmed",
+        "returned",
+    }
+    topics = [topic for _, _, _, topic, _ in before]
+    assert topics.count("personal-budget.payment-confirmed.v1") == 3
+    assert topics.count("payment-cycle.settled.v1") == 1
+
+
+def test_several_people_settling_at_once_confirm_each_payment_once(ledger: Ledger):
+    take_in(ledger, example_caseload(60))
+    cycle = approve(ledger, prepare(ledger))
+    issue(ledger, cycle)
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(settle, ledger, cycle) for _ in range(4)]:
+            assert done.result().status == "settled"
+    topics = [topic for _, _, _, topic, _ in log_of(ledger)]
+    assert topics.count("personal-budget.payment-confirmed.v1") == len(cycle.lines)
+    assert topics.count("payment-cycle.settled.v1") == 1
+    assert ledger.projections.verify() is None
+
+
+# --- money owed back, and less than nothing ------------------------------------------------
+
+
+def owe_back(ledger: Ledger, reference: str, pence: int, instalment: int) -> None:
+    said = {"clawback_reference": "CB1"}
+    tell_budget(
+        ledger, reference, "propose_clawback", amount_pence=pence, cause_code="surplus", **said
+    )
+    tell_budget(ledger, reference, "notify_clawback", respond_by=date(2026, 4, 20), **said)
+    tell_budget(
+        ledger,
+        reference,
+        "confirm_clawback",
+        amount_pence=pence,
+        recovery="deduction",
+        instalment_pence=instalment,
+        effective_on=date(2026, 4, 21),
+        by="bob",
+        **said,
+    )
+
+
+def test_instalments_are_taken_from_each_payment_until_all_is_paid_back(three: Ledger):
+    run_cycle(three, 1)
+    owe_back(three, "PB000002", pence=25_000, instalment=10_000)
+    taken = []
+    for number in (2, 3, 4, 5):
+        cycle = prepare(three, number)
+        approve(three, cycle)
+        issue(three, cycle)
+        taken.append(FOUR_WEEKS - paid_in(three, cycle)["PB000002"])
+        assert paid_in(three, cycle)["PB000001"] == FOUR_WEEKS
+    assert taken == [10_000, 10_000, 5_000, 0]
+    assert three.budget("PB000002").clawbacks["CB1"].status == "settled"
+    three.projections.catch_up()
+    totals = {r["funding_stream"]: r for r in finance_totals(three.engine, cycle_name(2))}
+    assert totals["clawback"]["scheduled_pence"] == totals["clawback"]["issued_pence"] == -10_000
+    assert three.projections.verify() is None
+
+
+def test_an_instalment_changed_since_preparation_voids_the_approval(three: Ledger):
+    run_cycle(three, 1)
+    cycle = prepare(three, 2)
+    owe_back(three, "PB000002", pence=25_000, instalment=10_000)
+    with pytest.raises(CycleOutOfDate, match="PB000002"):
+        approve(three, cycle)
+
+
+def test_less_than_nothing_is_carried_forward_and_nothing_is_sent(three: Ledger):
+    """£310.00 stopped with effect from the first day: the contribution alone is less than nought,
+    so the overpaid four weeks are taken from what a later rise makes due."""
+    run_cycle(three, 1)
+    revise(three, "PB000002", 14_295, "2026-04-06")  # now worth nothing net of the contribution
+    second = prepare(three, 2)
+    noted = [e for e in second.exceptions if e.budget_reference == "PB000002"]
+    assert {e.code for e in noted} == {"negative"}
+    assert noted[0].now_pence == -FOUR_WEEKS
+    approve(three, second)
+    issue(three, second)
+    assert "PB000002" not in paid_in(three, second)
+    revise(three, "PB000002", 14_295 + 3 * A_WEEK, "2026-06-01")
+    third = prepare(three, 3)
+    approve(three, third)
+    issue(three, third)
+    assert paid_in(three, third)["PB000002"] == 3 * FOUR_WEEKS - FOUR_WEEKS
+    assert three.projections.verify() is None
+
+
+# --- the worked examples, to the bank file --------------------------------------------------
+
+
+def test_worked_example_b_pro_rata(ledger: Ledger):
+    """Starts on Thursday 16 April: 18 days."""
+    began = date(2026, 4, 16)
+    take_in(ledger, a_caseload(a_row(1, starts_on=began, contribution_from=began)))
+    cycle = approve(ledger, prepare(ledger))
+    issue(ledger, cycle)
+    assert paid_in(ledger, cycle) == {"PB000001": 42_955}
+
+
+def test_worked_example_b_a_rate_that_rose_after_it_was_paid(three: Ledger):
+    """£310.00 to £338.50 from Wednesday 22 April, after £668.20 was paid: £48.86 with the next."""
+    run_cycle(three, 1)
+    revise(three, "PB000001", 33_850, "2026-04-22")
+    second = prepare(three, 2)
+    approve(three, second)
+    issue(three, second)
+    assert paid_in(three, second)["PB000001"] == 4 * (33_850 - 14_295) + 4_886
+    (line,) = (x for x in second.lines if x.budget_reference == "PB000001")
+    assert [x.amount_pence for x in line.lines if x.adjustment] == [4_886]
+
+
+def test_worked_example_d_closed_after_it_was_paid_in_advance(three: Ledger):
+    """£668.20 paid on 2 April; the direct payment ends on 23 April; £238.65 was overpaid."""
+    run_cycle(three, 1)
+    tell_budget(
+        three, "PB000001", "close", reason_code="at_own_request", effective_on=date(2026, 4, 23)
+    )
+    second = prepare(three, 2)
+    noted = {e.code: e.now_pence for e in second.exceptions if e.budget_reference == "PB000001"}
+    assert noted["negative"] == -23_865
+    approve(three, second)
+    issue(three, second)
+    assert "PB000001" not in paid_in(three, second)
+
+
+def test_worked_example_d_switched_and_settled_against_what_is_paid_next(three: Ledger):
+    """The same by a switch; when a direct payment resumes, the overpaid £238.65 is netted."""
+    run_cycle(three, 1)
+    tell_budget(three, "PB000001", "switch_to_provided_services", effective_on=date(2026, 4, 24))
+    second = prepare(three, 2)
+    assert {e.code: e.now_pence for e in second.exceptions if e.budget_reference == "PB000001"}[
+        "negative"
+    ] == -23_865
+    tell_budget(three, "PB000001", "resume_direct_payment", effective_on=date(2026, 5, 4))
+    second = prepare(three, 2)
+    approve(three, second)
+    issue(three, second)
+    assert paid_in(three, second)["PB000001"] == FOUR_WEEKS - 23_865
+
+
+def test_the_bank_file_is_made_for_the_right_days(three: Ledger):
+    cycle = approve(three, prepare(three))
+    issue(three, cycle)
+    file = in_file(three, cycle)
+    assert cycle.prepared is not None
+    assert file.processing_on == date(2026, 4, 1)
+    assert file.created_on == cycle.prepared.pay_on - timedelta(days=7)
+    assert file.credit_total_pence == file.debit_total_pence == cycle.prepared.total_pence
