@@ -52,21 +52,25 @@ def refusals() -> list[type[Refusal]]:
     found = [
         refusal for refusal in Refusal.__subclasses__() if refusal.__module__.startswith("ledger.")
     ]
-    order = {"ledger.errors": 0, "ledger.api.problems": 1}
-    return sorted(
-        found,
-        key=lambda r: (order.get(r.__module__, 2), r.__module__, inspect.getsourcelines(r)[1]),
-    )
+    last = ["ledger.api", "ledger.cli"]  # the ledger's own first, then those of the ways in
+
+    def order(refusal: type[Refusal]) -> tuple[int, str, int]:
+        module = refusal.__module__
+        way_in = [place for place, name in enumerate(last, 1) if module.startswith(name)]
+        return sum(way_in), module, inspect.getsourcelines(refusal)[1]
+
+    return sorted(found, key=order)
 
 
 def _section(refusal: type[Refusal]) -> str:
     """What the refusal is about: the comment line above it in its module."""
-    if refusal.__module__ not in ("ledger.errors", "ledger.api.problems"):
+    if refusal.__module__.startswith("ledger.cli"):
         return "Only on the command line"
     source = inspect.getsource(inspect.getmodule(refusal) or ledger).splitlines()
     above = source[: inspect.getsourcelines(refusal)[1]]
     titles = [m[1] for line in above if (m := re.fullmatch(r"# --- (.+?) -+", line))]
-    return titles[-1][0].upper() + titles[-1][1:]
+    title = titles[-1] if titles else refusal.__module__.rpartition(".")[2].replace("_", " ")
+    return title[0].upper() + title[1:]
 
 
 def refusals_page() -> str:
@@ -248,9 +252,29 @@ def _commands(command: Any, path: str, parent: Any = None) -> Iterator[tuple[str
         yield from _commands(inner, f"{path} {name}", context)
 
 
-def _options(command: Any, context: Any) -> list[tuple[str, str]]:
+_KINDS = {"str": "TEXT", "int": "NUMBER", "int range": "NUMBER", "file": "", "path": ""}
+
+
+def _options(command: Any, context: Any) -> list[tuple[str, str, str]]:
+    """Each argument and option: how it is written, what it is, and what holds if left out."""
     records = [p.get_help_record(context) for p in command.params if p.name != "help"]
-    return [(code(record[0]), record[1]) for record in records if record]
+    return [_option(*record) for record in records if record]
+
+
+def _option(written: str, meaning: str) -> tuple[str, str, str]:
+    notes = re.search(r" *\[([^\]]*)\]$", meaning)
+    if notes:
+        meaning = meaning[: notes.start()]
+    required = notes is not None and notes[1] == "required"
+    default = re.search(r"default: ([^;]+)", notes[1]) if notes else None
+    kind = re.search(r" <(.+)>$", written)
+    if kind:
+        written = written[: kind.start()]
+        if "|" in kind[1]:
+            meaning = f"{meaning} One of {', '.join(map(code, kind[1].split('|')))}.".lstrip()
+        elif written.startswith("-"):
+            written = f"{written} {_KINDS.get(kind[1], kind[1].upper())}".rstrip()
+    return code(written), meaning, "required" if required else default[1] if default else ""
 
 
 def commands_page() -> str:
@@ -260,7 +284,7 @@ def commands_page() -> str:
         f"{paragraph(root.help)} The verbs of a budget's life are made from the ledger's own "
         "commands, so this page is complete.",
         "```text\npbledger [--as NAME] [--json] VERB ...\n```",
-        table(("Option of every verb", "What it does"), _options(root, context)),
+        table(("Option of every verb", "What it does", ""), _options(root, context)),
         paragraph(root.epilog or ""),
         "Money is written in pounds (`310.00`), days as `2026-04-06`. Answers go to standard "
         "output; refusals, questions and progress to standard error.",
@@ -277,7 +301,7 @@ def commands_page() -> str:
         parts += [f"### {' '.join(words[1:])}", f"```text\n{usage}\n```", command.help.strip()]
         options = _options(command, inner)
         if options:
-            parts.append(table(("Argument or option", "What it is"), options))
+            parts.append(table(("Argument or option", "What it is", "If left out"), options))
     return page("Commands", *parts)
 
 
@@ -402,7 +426,7 @@ def read_tables_page() -> str:
 def _by_status() -> dict[int, list[str]]:
     found: defaultdict[int, list[str]] = defaultdict(list)
     for refusal in refusals():
-        if refusal.__module__ != "ledger.cli.session":
+        if not refusal.__module__.startswith("ledger.cli"):
             found[refusal.status].append(refusal.code)
     return dict(sorted(found.items()))
 

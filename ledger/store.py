@@ -139,9 +139,10 @@ class PostgresRecorder(PostgresApplicationRecorder):
 
     def create(self, connection: Connection) -> None:
         """Make the table, its index, functions and guard in a transaction under way."""
-        with connection.connection.cursor() as cursor:
+        driver: Any = connection.connection.cursor()
+        with driver as cursor:
             for statement in self.sql_create_statements:
-                cursor.execute(statement)  # type: ignore[arg-type]
+                cursor.execute(statement)
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any

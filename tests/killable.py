@@ -15,6 +15,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -44,7 +45,7 @@ STEPS: dict[str, Callable[[Ledger], object]] = {
         ledger, example_caseload(BUDGETS), recorded_at=IMPORTED_AT, recorded_by="alice"
     ),
     "verify payees": lambda ledger: verify_payees(ledger, references=None, said=says("bob")),
-    "prepare": lambda ledger: prepare(ledger),
+    "prepare": prepare,
     "approve": lambda ledger: approve(ledger, ledger.cycle("C2026-01")),
     "issue": lambda ledger: issue(ledger, ledger.cycle("C2026-01")),
     "settle": lambda ledger: settle(ledger, ledger.cycle("C2026-01")),
@@ -116,6 +117,7 @@ class Boundaries:
 def child(request: dict[str, Any]) -> None:
     boundaries = Boundaries(request["kill_at"])
     folder = Path(request["folder"])
+    threading.setprofile(boundaries)
     sys.setprofile(boundaries)
     run(request["step"], request["url"], folder)
     sys.setprofile(None)

@@ -15,7 +15,7 @@ from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
-from ledger.bank.bacs import read_bacs
+from ledger.bank.bacs import BacsFile, read_bacs
 from ledger.caseload import Caseload, CaseloadBudget, CaseloadLine, read_caseload
 from ledger.caseload_import import import_caseload, verify_payees
 from ledger.config import Settings
@@ -36,7 +36,7 @@ IMPORTED_AT = datetime(2026, 3, 20, 10, tzinfo=UTC)
 def settings_for(database_url: str, folder: Path) -> Settings:
     """A council's settings, with its key and its files in a folder."""
     return Settings(
-        _env_file=None,
+        _env_file=None,  # type: ignore[call-arg]
         database_url=database_url,
         key_file=folder / "ledger.key",
         files_folder=folder / "files",
@@ -131,6 +131,18 @@ def tell_budget(ledger: Ledger, reference: str, command: str, **facts: Any) -> P
     )
 
 
+def revise(ledger: Ledger, reference: str, weekly: int, day: str) -> None:
+    """Ann records that a budget's line is worth another amount from a day."""
+    tell_budget(
+        ledger,
+        reference,
+        "revise_allocation",
+        line_reference="personal_care.social_care",
+        weekly_pence=weekly,
+        effective_on=date.fromisoformat(day),
+    )
+
+
 def new_payee(ledger: Ledger, reference: str, account_number: str) -> str:
     """Ann proposes another account for a budget and Bob verifies it; returns its reference."""
     _, payee_reference = ledger.propose_payee(
@@ -210,6 +222,17 @@ def run_cycle(ledger: Ledger, number: int = 1, **only: Any) -> PaymentCycle:
     cycle = approve(ledger, prepare(ledger, number, **only))
     issue(ledger, cycle)
     return settle(ledger, cycle)
+
+
+def in_file(ledger: Ledger, cycle: PaymentCycle) -> BacsFile:
+    """The bank file of a cycle, read back."""
+    return read_bacs(bank_file(ledger, cycle.reference))
+
+
+def paid_in(ledger: Ledger, cycle: PaymentCycle) -> dict[str, int]:
+    """What the cycle's bank file pays, by budget reference."""
+    amounts = {c.reference: c.amount_pence for c in in_file(ledger, cycle).credits}
+    return {line.budget_reference: amounts[line.payment_reference] for line in cycle.lines}
 
 
 def bank_file_total(ledger: Ledger, reference: str) -> int:

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from ledger.store import Beside
+from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.api.problems import problem
+from ledger.application import ATTEMPTS
+from ledger.errors import ConcurrentChange
 from tests.api import (
     BUDGET,
     CYCLE,
@@ -26,6 +29,7 @@ from tests.api import (
     prepare,
     serving,
 )
+from tests.main_job import says
 
 REPLAYED = "idempotency-replayed"
 
@@ -244,26 +248,19 @@ def test_two_people_at_once_with_their_own_keys(api: Api) -> None:
 def test_changed_all_the_time_is_a_retryable_conflict(api: Api) -> None:
     """Somebody else saves between every load and save; after some tries the command gives up."""
     open_budget(api)
-    ledger = api.ledger
-    append, tries = ledger.append, 0
+    tries = 0
 
-    def clashing(events: Any, beside: Any = ()) -> None:
+    def decide(budget: PersonalBudget) -> None:
         nonlocal tries
-        if beside and isinstance(beside[0], Beside) and beside[0].table == "idempotency_keys":
-            tries += 1
-            budget = ledger.budget("PB000001")
-            at, by = "2026-04-06", "other"
-            from tests.main_job import says
+        tries += 1
+        sign = {"effective_on": "2026-04-06", "template_version": f"theirs-{tries}"}
+        api.post(f"{BUDGET}/sign-agreement", sign, by="bob").done()
+        budget.sign_agreement(template_version="mine", **says("ann", "2026-04-06"))
 
-            budget.sign_agreement(template_version=f"{at}-{tries}", **says(by))
-            append(budget.collect_events())
-        append(events, beside)
-
-    ledger.append = clashing  # type: ignore[method-assign]
-    before = api.stored()[1]
-    sign = {"effective_on": "2026-04-06", "template_version": "mine"}
-    refused = api.post(f"{BUDGET}/sign-agreement", sign).refused("concurrent-change", 409)
-    assert refused["retryable"] is True
-    assert tries > 1
-    ledger.append = append  # type: ignore[method-assign]
-    assert api.stored()[1] == before
+    with pytest.raises(ConcurrentChange) as refused:
+        api.ledger.change(PersonalBudget, "PB000001", decide)
+    assert tries == ATTEMPTS
+    assert api.get(BUDGET)["version"] == 1 + ATTEMPTS
+    answered = problem(refused.value)
+    assert answered.status_code == 409
+    assert b'"code":"concurrent-change","retryable":true' in answered.body

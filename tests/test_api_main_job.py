@@ -113,7 +113,8 @@ def test_a_budget_shows_where_it_stands(api: Api) -> None:
     assert shown.headers["etag"] == f'"{shown["version"]}"' == '"7"'
     assert shown["weekly_budget_pence"] == 31_000
     assert [line["weekly_pence"] for line in shown["allocations"]] == [31_000]
-    assert shown["contribution"] == ["2026-04-06", 14_295, "net"]
+    contribution = {"starts_on": "2026-04-06", "weekly_pence": 14_295, "basis": "net"}
+    assert shown["contribution"] == contribution
     assert (shown["due"]["to"], shown["due"]["amount_pence"]) == ("2026-04-12", 31_000 - 14_295)
     assert shown["due"]["held_back_by"] == []
     assert shown["payee"].keys() == {"payee_reference", "payee_type", "proposed_by"}
@@ -122,6 +123,12 @@ def test_a_budget_shows_where_it_stands(api: Api) -> None:
     suspended = api.get(BUDGET, on="2026-04-12")
     assert suspended["due"]["amount_pence"] < 31_000 - 14_295
     assert [gate["code"] for gate in suspended["due"]["held_back_by"]] == ["payments-are-suspended"]
+    assert suspended["suspension"] == {
+        "starts_on": "2026-04-10",
+        "ends_on": None,
+        "retainer_weekly_pence": 0,
+        "review_on": "2026-05-01",
+    }
     assert api.get(BUDGET, on="2026-04-08")["suspension"] is None
 
     period = {"starts_on": "2026-04-06", "ends_on": "2026-07-05"}

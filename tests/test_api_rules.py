@@ -158,9 +158,29 @@ def test_a_change_of_the_version_looked_at(api: Api) -> None:
 def test_a_cycle_of_the_version_looked_at(api: Api) -> None:
     make_payable(api)
     prepare(api).done(201)
+    seen = api.get(CYCLE)
+    assert seen.headers["etag"] == '"2"'
     said = {"effective_on": "2026-03-27"}
-    api.post(f"{CYCLE}/cancel", said, If_Match='"1"').refused("version-conflict", 412)
-    api.post(f"{CYCLE}/cancel", said, If_Match=api.get(CYCLE).headers["etag"]).done()
+    bodies = {
+        "prepare": {**said, "period": PERIOD, "pay_on": "2026-04-02"},
+        "approve": {**said, **{n: seen[n] for n in ("total_pence", "lines_sha256")}},
+        "reject": {**said, "reason_code": "other"},
+        "cancel": said,
+        "issue": said,
+        "settle": said,
+    }
+    before = api.stored()
+    for step, body in bodies.items():
+        answer = api.post(f"{CYCLE}/{step}", body, by="bob", If_Match='"1"')
+        assert answer.refused("version-conflict", 412)["version"] == 2
+    assert api.stored() == before
+    api.post(f"{CYCLE}/cancel", said, If_Match=seen.headers["etag"]).done()
+
+
+def test_a_person_has_no_version(small: Api) -> None:
+    person = {"name": "Amina Khan", "date_of_birth": "1988-12-31"}
+    refused = small.put("/v1/people/R1", person, If_Match='"1"')
+    refused.refused("version-conflict", 412)
 
 
 # --- bodies -------------------------------------------------------------------------------
@@ -327,7 +347,7 @@ def test_account_details_are_neither_echoed_nor_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     make_payable(api)
-    wrong = [
+    wrong: list[dict[str, Any]] = [
         {"account_number": f"{ACCOUNT_NUMBER}9"},
         {"sort_code": f"99-99-0x{ACCOUNT_NUMBER}"},
         {"payee_type": ACCOUNT_NUMBER},

@@ -70,7 +70,7 @@ REFUSED = {
     "TRUNCATE stored_events": "permission denied for table stored_events",
     "INSERT INTO stored_events (originator_id, originator_version, topic, state) "
     "SELECT originator_id, originator_version, topic, state FROM stored_events "
-    "ON CONFLICT (originator_id, originator_version) DO UPDATE SET state = 'x'": "permission denied",
+    "ON CONFLICT (originator_id, originator_version) DO UPDATE SET state = 'x'": "permission",
     "INSERT INTO stored_events (originator_id, originator_version, topic, state, notification_id) "
     "VALUES (gen_random_uuid(), 1, 't', 'x', -1)": "permission denied for table stored_events",
     "DROP TRIGGER stored_events_guard ON stored_events": "must be owner",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -36,6 +36,8 @@ from tests.main_job import (
     tell_budget,
 )
 
+TStruct = TypeVar("TStruct", bound=msgspec.Struct)
+
 
 @pytest.fixture
 def ledger(database_url: str, tmp_path: Path) -> Iterator[Ledger]:
@@ -60,8 +62,8 @@ def bring_in(ledger: Ledger, *rows: CaseloadBudget, **options: Any) -> ImportRes
     )
 
 
-def but(row: CaseloadBudget, **facts: Any) -> CaseloadBudget:
-    """The same row with other facts."""
+def but(row: TStruct, **facts: Any) -> TStruct:
+    """The same row or line with other facts."""
     return msgspec.structs.replace(row, **facts)
 
 
@@ -295,8 +297,8 @@ def test_the_first_cycle_pays_from_the_day_after_paid_to(
 ):
     """Never arrears from before, though the budget and its lines began in 2024."""
     began = date(2024, 1, 1)
-    line = but(LINE, starts_on=began)
-    row = a_row(1, starts_on=began, paid_to=paid_to, contribution_from=began, lines=(line,))
+    since = but(LINE, starts_on=began)
+    row = a_row(1, starts_on=began, paid_to=paid_to, contribution_from=began, lines=(since,))
     take_in(ledger, a_caseload(row, a_row(2)))
     cycle = prepare(ledger, 1)
     lines = [line for line in cycle.lines if line.budget_reference == "PB000001"]

@@ -313,7 +313,7 @@ def test_an_amount_differs_when_it_moved_by_more_than_the_set_share(
 
 
 def test_a_budget_payable_to_the_last_day_of_the_period_has_not_ended() -> None:
-    last_day = {"effective_on": MAY.ends_on}
+    last_day: dict[str, Any] = {"effective_on": MAY.ends_on}
     assert codes(after("end_allocation", line_reference="L1", **last_day)) == []
     assert codes(after("close", reason_code="moved_away", **last_day)) == []
 

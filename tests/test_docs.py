@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shlex
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import typer.main
+from sqlalchemy import make_url
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
 from docs.console import Shell, Step, steps
 from docs.generate import PAGES, REFERENCE
@@ -93,7 +97,7 @@ def test_every_page_can_be_reached_from_the_readme():
     reached, waiting = set(), [ROOT / "README.md"]
     while waiting:
         page = waiting.pop()
-        if page not in reached:
+        if page not in reached and page.exists():
             reached.add(page)
             waiting += [target for target, _ in links(page) if target.suffix == ".md"]
     assert [place(page) for page in MARKDOWN if page not in reached] == []
@@ -143,6 +147,7 @@ def test_a_command_that_the_program_does_not_understand_is_noticed(tmp_path):
 # --- the tutorial -------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(300)  # seventeen programs one after another; 20 s on a quiet machine
 def test_the_tutorial_does_what_it_says(tmp_path):
     shell = Shell(tmp_path)
     for step in steps(text_of(DOCS / "tutorial.md")):
@@ -188,7 +193,11 @@ class Curl:
 
 
 def test_the_api_answers_as_the_page_says(tmp_path, sqlite_url):
-    settings = Settings(_env_file=None, database_url=sqlite_url, key_file=tmp_path / "key")
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        database_url=sqlite_url,
+        key_file=tmp_path / "key",
+    )
     Ledger.initialise(settings)
     server = TestClient(
         create_app(settings), base_url="http://127.0.0.1:8000", client=("127.0.0.1", 50_000)
@@ -198,6 +207,41 @@ def test_the_api_answers_as_the_page_says(tmp_path, sqlite_url):
         for step in steps(text_of(DOCS / "how-to" / "use-the-api.md")):
             wanted = re.escape(step.output.strip()).replace(r"\.\.\.", ".*?")
             assert re.fullmatch(wanted, curl(step.command), re.DOTALL), step
+
+
+# --- the PostgreSQL page ------------------------------------------------------------------
+
+
+@pytest.fixture
+def postgres_page(postgres_server) -> Iterator[str]:
+    """The page, its SQL done, with roles, a database and a server of this test's own."""
+    own = f"docs_{secrets.token_hex(4)}"
+    server = make_url(postgres_server)
+    page = text_of(DOCS / "how-to" / "run-on-postgresql.md")
+    page = page.replace("ledger_owner", f"{own}_owner").replace("ledger_app", f"{own}_app")
+    page = page.replace("@localhost/ledger", f"@{server.host}:{server.port}/{own}")
+    page = page.replace("CREATE DATABASE ledger ", f"CREATE DATABASE {own} ")
+    (statements,) = re.findall(r"^```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        for statement in statements.strip().split("\n"):
+            connection.execute(statement)
+        yield page
+        connection.execute(f"DROP DATABASE {own} WITH (FORCE)")
+        connection.execute(f"DROP ROLE {own}_app, {own}_owner")
+
+
+def test_the_postgresql_page_works(postgres_page, tmp_path):
+    """The owner makes the ledger, and the other role runs it and keeps it."""
+    owner, application = re.findall(r"LEDGER_DATABASE_URL=(\S+)", postgres_page)
+    given = []
+    for step in steps(postgres_page):
+        if step.command.startswith("pbledger") and "serve" not in step.command:
+            url = owner if " init " in step.command else application
+            environment = {"LEDGER_DATABASE_URL": url, "LEDGER_KEY_FILE": str(tmp_path / "key")}
+            done = CliRunner().invoke(app, shlex.split(step.command)[1:], env=environment)
+            assert done.exit_code == 0, f"{step.command}\n{done.output}"
+            given.append(step.command.split()[1])
+    assert given == ["init", "status", "init", "rebuild", "verify"]
 
 
 # --- worked examples ----------------------------------------------------------------------

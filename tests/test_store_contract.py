@@ -118,7 +118,7 @@ def test_a_reader_behind_six_writers_sees_every_event_in_order(recorder: Recorde
 
     def write(writer: int) -> list[tuple[str, int]]:
         stream = uuid4()
-        written = []
+        written: list[tuple[str, int]] = []
         for n in range(40):
             size = (1, 20, 250)[n % 3] if n < 9 else 1 + n % 3  # by statement, function and COPY
             recorder.insert_events(some_events(size, stream, len(written) + 1))
@@ -157,7 +157,7 @@ def test_the_log_is_read_in_the_order_of_commits_whatever_was_rolled_back(record
     recorder.insert_events(two)
     log = recorder.read_log(0, 10)
     assert [(stream, version) for _, stream, version, _, _ in log] == [
-        (e.originator_id.hex, e.originator_version) for e in (*one, *two)
+        (UUID(str(e.originator_id)).hex, e.originator_version) for e in (*one, *two)
     ]
     assert recorder.read_log(log[2][0], 1) == [log[3]]
 

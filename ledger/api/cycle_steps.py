@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,17 +13,19 @@ from fastapi.responses import Response
 
 from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.aggregates.payment_cycle import PaymentCycle, RejectionReason
-from ledger.api.cycle_reading import Cycle, CycleNow, shown
+from ledger.api.cycle_reading import Cycle, CycleNow, read_cycle, shown
 from ledger.api.idempotency import REPLAYED, Once
 from ledger.api.openapi import writes
-from ledger.api.requests import BodyOf, Write, LongRoute, Writing, today
+from ledger.api.requests import BodyOf, LongRoute, Write, Writing, today
 from ledger.commands import require_keepable
 from ledger.dates import Period
+from ledger.errors import VersionConflict
 from ledger.payment_run import approve_cycle, issue_cycle, prepare_cycle, settle_cycle
 from ledger.store import Beside
 
 router = APIRouter(tags=["cycles"], route_class=LongRoute)
 _AT = "/v1/cycles/{reference:cycle}"
+_takes = partial(writes, Cycle, if_match=True)
 
 
 # --- what is asked ------------------------------------------------------------------------
@@ -72,20 +75,22 @@ _cancel, _issue, _settle = BodyOf(Step), BodyOf(IssueCycle), BodyOf(Step)
 
 
 @router.post(f"{_AT}/prepare", summary="Prepare a cycle",
-             **writes(Cycle, PrepareCycle, created="The cycle is new."))  # fmt: skip
+             **_takes(PrepareCycle, created="The cycle is new."))  # fmt: skip
 def prepare(reference: str, write: Writing) -> Response:
     """Work out every budget's payment for a period; again replaces what was prepared before."""
     body = _prepare.read(write.body)
     for name in ("period", "pay_on", "only", "reissue"):
         require_keepable(getattr(body, name), name)
 
+    once = Once(write)
+
     def row(cycle: PaymentCycle, events: Sequence[Recorded]) -> list[Beside]:
         is_new = len(events) == cycle.version
         return [once.row(shown(CycleNow.whole(cycle)), 201 if is_new else 200)]
 
-    once = Once(write)
-    return once.do(
-        lambda: prepare_cycle(
+    def change() -> None:
+        _require_version(write, reference)
+        prepare_cycle(
             write.ledger,
             reference,
             period=body.period,
@@ -94,12 +99,26 @@ def prepare(reference: str, write: Writing) -> Response:
             reissue=body.reissue,
             said=write.said(body.effective_on),
             beside=row,
-        ),
-        look_first=True,
-    )
+        )
+
+    return once.do(change, look_first=True)
 
 
-def _step(write: Write, effective_on: date, take: Callable[[Said, Any], object]) -> Response:
+def _require_version(write: Write, reference: str) -> None:
+    """If-Match, before anything long is begun; the cycle's own rules guard what comes after."""
+    expected = write.expected_version
+    if expected is None:
+        return
+    version = read_cycle(write.ledger, reference).version
+    if version != expected:
+        raise VersionConflict(
+            f"{reference} is at version {version}, not {expected}.", version=version
+        )
+
+
+def _step(
+    write: Write, reference: str, effective_on: date, take: Callable[[Said, Any], object]
+) -> Response:
     """Take a step of a cycle once; `take` is given what accompanies it and the key's row."""
     once = Once(write)
     said = write.said(effective_on)
@@ -107,16 +126,21 @@ def _step(write: Write, effective_on: date, take: Callable[[Said, Any], object])
     def row(cycle: PaymentCycle, _events: Sequence[Recorded]) -> list[Beside]:
         return [once.row(shown(CycleNow.whole(cycle)))]
 
-    return once.do(lambda: take(said, row), look_first=True)
+    def change() -> None:
+        _require_version(write, reference)
+        take(said, row)
+
+    return once.do(change, look_first=True)
 
 
-@router.post(f"{_AT}/approve", summary="Approve a cycle", **writes(Cycle, ApproveCycle))
+@router.post(f"{_AT}/approve", summary="Approve a cycle", **_takes(ApproveCycle))
 def approve(reference: str, write: Writing) -> Response:
     """Approve exactly the total and hash that were looked at, by someone other than who
     prepared it; every payment is then promised on its budget, in one transaction."""
     body = _approve.read(write.body)
     return _step(
         write,
+        reference,
         body.effective_on,
         lambda said, row: approve_cycle(
             write.ledger,
@@ -129,41 +153,40 @@ def approve(reference: str, write: Writing) -> Response:
     )
 
 
-@router.post(f"{_AT}/reject", summary="Reject a cycle",
-             **writes(Cycle, RejectCycle))  # fmt: skip
+@router.post(f"{_AT}/reject", summary="Reject a cycle", **_takes(RejectCycle))
 def reject(reference: str, write: Writing) -> Response:
     """Turn the cycle down, by someone other than who prepared it. It can be prepared again."""
     body = _reject.read(write.body)
     return _step(
         write,
+        reference,
         body.effective_on,
         lambda said, row: write.ledger.change(
             PaymentCycle,
             reference,
             lambda cycle: cycle.reject(reason_code=body.reason_code, **said),
-            expected_version=write.expected_version,
             beside=row,
         ),
     )
 
 
-@router.post(f"{_AT}/cancel", summary="Cancel a cycle", **writes(Cycle, Step))
+@router.post(f"{_AT}/cancel", summary="Cancel a cycle", **_takes(Step))
 def cancel(reference: str, write: Writing) -> Response:
     """Withdraw a cycle that has not been approved."""
     return _step(
         write,
+        reference,
         _cancel.read(write.body).effective_on,
         lambda said, row: write.ledger.change(
             PaymentCycle,
             reference,
             lambda cycle: cycle.cancel(**said),
-            expected_version=write.expected_version,
             beside=row,
         ),
     )
 
 
-@router.post(f"{_AT}/issue", summary="Make the bank file", **writes(Cycle, IssueCycle))
+@router.post(f"{_AT}/issue", summary="Make the bank file", **_takes(IssueCycle))
 def issue(reference: str, write: Writing) -> Response:
     """Make the Bacs file of an approved cycle, and write it into the server's folder of files."""
     body = _issue.read(write.body)
@@ -173,17 +196,18 @@ def issue(reference: str, write: Writing) -> Response:
     def take(said: Said, row: Any) -> None:
         issue_cycle(write.ledger, reference, created_on=created_on, said=said, beside=row)
 
-    answered = _step(write, body.effective_on, take)
+    answered = _step(write, reference, body.effective_on, take)
     if REPLAYED in answered.headers:  # killed between recording the file and writing it?
         take(write.said(body.effective_on), None)
     return answered
 
 
-@router.post(f"{_AT}/settle", summary="Settle a cycle", **writes(Cycle, Step))
+@router.post(f"{_AT}/settle", summary="Settle a cycle", **_takes(Step))
 def settle(reference: str, write: Writing) -> Response:
     """Confirm every payment that has not come back, then the cycle; from its pay date on."""
     return _step(
         write,
+        reference,
         _settle.read(write.body).effective_on,
         lambda said, row: settle_cycle(write.ledger, reference, said=said, beside=row),
     )

@@ -21,15 +21,14 @@ def insert(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) 
     """Add rows, in the order of the table's columns; none of their keys may exist."""
     if not rows:
         return
+    cursor: Any = connection.connection.cursor()
     if connection.dialect.name == "postgresql":
         columns = ", ".join(column.name for column in table.columns)
-        driver: Any = connection.connection.cursor()
-        with driver as cursor, cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
+        with cursor, cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
             for some in _chunks(rows, CHUNK):
                 copy.write(_text(some))
         return
     marks = ", ".join("?" * len(table.columns))
-    cursor: Any = connection.connection.cursor()
     cursor.executemany(
         f"INSERT INTO {table.name} VALUES ({marks})",  # noqa: S608 - our own table's name
         ([_plain(value) for value in row] for row in rows),
