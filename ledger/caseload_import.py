@@ -19,11 +19,6 @@ from ledger.errors import BudgetNotFound, CaseloadConflicts, ConcurrentChange
 from ledger.people import PersonDetails
 from ledger.store import Beside
 
-FREE_FUNDING = frozenset({"nhs"})
-FREE_LEGAL_BASES = frozenset({"mental_health_act_1983_s117", "care_act_2014_carer"})
-"""Where no client contribution is charged: NHS money, section 117 after-care (Mental Health
-Act 1983), and carers for care given to the adult (Care Act 2014 s.14(3))."""
-
 Progress = Callable[[int], None]
 
 
@@ -160,8 +155,6 @@ def _allocation_terms(row: CaseloadBudget) -> Iterator[AllocationTerm]:
             weekly_pence=line.weekly_pence or 0,
             one_off_pence=line.one_off_pence or 0,
             cost_centre=line.cost_centre or "",
-            chargeable=line.funding_stream not in FREE_FUNDING
-            and row.legal_basis not in FREE_LEGAL_BASES,
         )
 
 
@@ -185,11 +178,11 @@ def _people_rows(
         )
         for row in caseload.budgets
     }
-    here = ledger.people.existing(people)
+    here = ledger.people.persons(people)
     for reference in sorted(here):
-        if ledger.people.person(reference) != people[reference]:
+        if here[reference] != people[reference]:
             conflicts.append(f"{reference}: the name or date of birth is not as in the file")
-    wanted = {row.recipient_reference for row in new} - here
+    wanted = {row.recipient_reference for row in new} - here.keys()
     people_rows = ledger.people.sealed_people((people[r] for r in sorted(wanted)), recorded_at)
     payees = {p.payee_reference: p for p in (_payee(ledger, row) for row in new)}
     payee_rows = ledger.people.sealed_payees(payees.values(), recorded_at, people_rows)
@@ -230,5 +223,3 @@ def verify_payees(
             continue
         return len(events)
     raise ConcurrentChange("Budgets are being changed by others; try again.")
-
-

@@ -37,8 +37,13 @@ class Settings(BaseSettings):
         "shown to the approver.",
     )
     added_bank_holidays: str = Field(
-        default="", description="Bank holidays proclaimed since this release: YYYY-MM-DD, comma-separated."
+        default="",
+        description="Bank holidays proclaimed since this release: YYYY-MM-DD, comma-separated.",
     )
-    files_folder: Path = Field(default=Path("bank-files"), description="Where bank files are written.")
-    host: str = Field(default="127.0.0.1", description="Where the server listens; loopback only for now.")
+    files_folder: Path = Field(
+        default=Path("bank-files"), description="Where bank files are written."
+    )
+    host: str = Field(
+        default="127.0.0.1", description="Where the server listens; loopback only for now."
+    )
     port: int = Field(default=8000, description="The port the server listens on.")

@@ -309,21 +309,27 @@ def due(
     to agree with the terms and are not worked out again. The sum may be negative: then nothing
     is sent, nothing is recorded, and the next period's sum carries it.
     """
-    by_window: dict[Period, defaultdict[_Component, int]] = {}
-    for line in paid:
-        components = by_window.get(line.window)
-        if components is None:
-            components = by_window[line.window] = defaultdict(int)
-        key = _Component(line.kind, line.line_reference, line.funding_stream, line.cost_centre)
-        components[key] += line.amount_pence
     lines: list[EntitlementLine] = []
     if terms.starts_on <= period.ends_on:
-        for window in _unpaid_windows(by_window, terms.starts_on, period):
+        windows = {line.window for line in paid}
+        for window in _unpaid_windows(windows, terms.starts_on, period):
             lines.extend(entitlement(terms, window))
-    for window, components in by_window.items():
-        if window.ends_on >= changed_from:
-            lines.extend(_adjustments(terms, window, components))
+    lines.extend(adjustments(terms, paid, changed_from))
     return lines
+
+
+def adjustments(
+    terms: Terms, paid: Sequence[EntitlementLine], changed_from: date = date.min
+) -> Iterator[EntitlementLine]:
+    """What must be put right for windows already paid that end on or after `changed_from`."""
+    by_window: dict[Period, defaultdict[_Component, int]] = {}
+    for line in paid:
+        if line.window.ends_on >= changed_from:
+            components = by_window.setdefault(line.window, defaultdict(int))
+            key = _Component(line.kind, line.line_reference, line.funding_stream, line.cost_centre)
+            components[key] += line.amount_pence
+    for window, components in by_window.items():
+        yield from _adjustments(terms, window, components)
 
 
 def _adjustments(

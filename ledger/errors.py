@@ -273,6 +273,18 @@ class ClawbackExceedsOutstanding(Refusal):
     """More than is outstanding on the clawback cannot be received, deducted or waived."""
 
 
+class ClawbackDiffersFromOverpayment(Refusal):
+    """A clawback of an overpayment must be exactly what days already paid are overpaid by."""
+
+    status = 409
+
+
+class PaymentHasLeft(Refusal):
+    """Only a payment that is in no bank file yet can be cancelled."""
+
+    status = 409
+
+
 class SamePersonProposed(Refusal):
     """Someone other than the person who proposed it must decide."""
 
@@ -401,10 +413,6 @@ class CycleOutOfDate(Refusal):
     """A budget changed since the cycle was prepared, so the approval is void; prepare again."""
 
     status = 409
-
-
-class PayDatePassed(Refusal):
-    """The pay date leaves no time for the bank to process the file."""
 
 
 class CycleNotSettledYet(Refusal):

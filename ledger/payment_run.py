@@ -12,17 +12,17 @@ from datetime import date
 from pathlib import Path
 
 from eventsourcing.persistence import IntegrityError
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ledger.aggregates.cycle_preparation import Preparation
 from ledger.aggregates.event_sourced import Recorded, Said, stream_id
 from ledger.aggregates.payment_cycle import CycleLine, PaymentCycle
-from ledger.aggregates.personal_budget import PaymentDue, PersonalBudget, payment_events
+from ledger.aggregates.payments import PaymentDue, payment_events
+from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import ATTEMPTS, Ledger
-from ledger.bank.bacs import write_bacs
 from ledger.bank.files import write_whole
-from ledger.bank.records import Credit, OriginatingAccount
-from ledger.dates import Period, WorkingDays, england, parse_date
+from ledger.bank_file import make_bank_file, working_days
+from ledger.dates import Period
 from ledger.errors import (
     BudgetNotFound,
     ConcurrentChange,
@@ -34,7 +34,7 @@ from ledger.errors import (
     Refusal,
 )
 from ledger.keyring import place
-from ledger.people import Row, bank_files
+from ledger.people import bank_files
 from ledger.store import Beside
 
 Progress = Callable[[int], None]
@@ -48,12 +48,6 @@ SETTLED_AT_A_TIME = 5_000
 
 def no_progress(_done: int) -> None:
     """For callers that show nothing."""
-
-
-def working_days(ledger: Ledger) -> WorkingDays:
-    """England's working days, with the bank holidays the council has added."""
-    added = [day for day in ledger.settings.added_bank_holidays.split(",") if day.strip()]
-    return england(added=[parse_date(day.strip(), "added_bank_holidays") for day in added])
 
 
 def prepare_cycle(
@@ -233,6 +227,34 @@ def _moved_on(ledger: Ledger, cycle: PaymentCycle) -> set[str]:
     }
 
 
+def cancel_cycle(
+    ledger: Ledger, reference: str, *, said: Said, beside: CycleRows | None = None
+) -> PaymentCycle:
+    """Withdraw a cycle before any bank file, and every payment it promised, in one transaction.
+
+    What those payments would have settled is owed again, and the next cycle pays it.
+    """
+    for _ in range(ATTEMPTS):
+        cycle = ledger.cycle(reference)
+        promised = cycle.status == "approved"
+        cycle.cancel(**said)
+        cancelled = cycle.collect_events()
+        rows = beside(cycle, cancelled) if beside else ()
+        events = list(cancelled)
+        paying = {line.budget_reference for line in cycle.lines} if promised and events else ()
+        for budget in ledger.budgets(sorted(paying)):
+            for payment_reference, payment in list(budget.payments.items()):
+                if payment.cycle_reference == reference:
+                    budget.cancel_payment(payment_reference=payment_reference, **said)
+            events.extend(budget.collect_events())
+        try:
+            ledger.append(events, rows)
+        except IntegrityError:
+            continue
+        return cycle
+    raise ConcurrentChange(f"{reference} is being changed by others; try again.")
+
+
 # --- the bank file ------------------------------------------------------------------------
 
 
@@ -253,7 +275,7 @@ def issue_cycle(
     """
     for _ in range(ATTEMPTS):
         cycle = ledger.cycle(reference)
-        files = [] if cycle.issued else [_make(ledger, cycle, created_on, said)]
+        files = [] if cycle.issued else [make_bank_file(ledger, cycle, created_on, said)]
         events = cycle.collect_events()
         rows = [Beside("bank_files", files), *(beside(cycle, events) if beside else ())]
         try:
@@ -265,84 +287,6 @@ def issue_cycle(
         write_whole(path, bank_file(ledger, reference))
         return path
     raise ConcurrentChange(f"{reference} is being issued by others; try again.")
-
-
-def _make(ledger: Ledger, cycle: PaymentCycle, created_on: date, said: Said) -> Row:
-    """Make the file and issue the cycle with it; returns the row that keeps its sealed bytes."""
-    originator = _originator(ledger)
-    cycle.require_issuable()
-    assert cycle.prepared is not None, "an approved cycle was prepared"
-    serial = _next_serial(ledger, originator.service_user_number)
-    days = working_days(ledger)
-    content = write_bacs(
-        originator,
-        _credits(ledger, cycle.lines),
-        submission_serial=serial,
-        created_on=created_on,
-        pay_on=cycle.prepared.pay_on,
-        working_days=days,
-    )
-    sha256 = hashlib.sha256(content).hexdigest()
-    file_name = f"{cycle.reference}-{serial}.bacs"
-    cycle.issue(
-        file_name=file_name,
-        file_format="bacs-standard-18",
-        file_sha256=sha256,
-        record_count=len(cycle.lines),
-        total_pence=sum(line.amount_pence for line in cycle.lines),
-        submission_serial=serial,
-        processing_on=days.previous(cycle.prepared.pay_on),
-        **said,
-    )
-    sealed_as = place("bank_files.sealed", cycle.reference)
-    return {
-        "service_user_number": originator.service_user_number,
-        "submission_serial": serial,
-        "cycle_reference": cycle.reference,
-        "file_name": file_name,
-        "format": "bacs-standard-18",
-        "sha256": sha256,
-        "sealed": ledger.keyring.seal(ledger.keyring.file_key, content, sealed_as),
-    }
-
-
-def _originator(ledger: Ledger) -> OriginatingAccount:
-    settings = ledger.settings
-    return OriginatingAccount(
-        settings.bacs_service_user_number,
-        settings.bacs_sort_code,
-        settings.bacs_account_number,
-        settings.bacs_account_name,
-    )
-
-
-def _credits(ledger: Ledger, lines: Sequence[CycleLine]) -> list[Credit]:
-    payees = ledger.people.payees([line.payee_reference for line in lines])
-    credits = []
-    for line in lines:
-        payee = payees.get(line.payee_reference)
-        if payee is None:
-            raise PayeeUnknown(f"The payee of {line.budget_reference} can no longer be read.")
-        credits.append(
-            Credit(
-                sort_code=payee.sort_code,
-                account_number=payee.account_number,
-                amount_pence=line.amount_pence,
-                reference=line.payment_reference,
-                payee_name=payee.account_name,
-            )
-        )
-    return credits
-
-
-def _next_serial(ledger: Ledger, service_user_number: str) -> str:
-    column = bank_files.c.submission_serial
-    query = select(func.max(column)).where(
-        bank_files.c.service_user_number == service_user_number
-    )
-    with ledger.engine.connect() as connection:
-        last = connection.execute(query).scalar()
-    return f"{int(last or 0) + 1:06d}"
 
 
 def bank_file(ledger: Ledger, reference: str) -> bytes:

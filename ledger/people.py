@@ -228,17 +228,26 @@ class People:
 
     def person(self, person_reference: str) -> PersonDetails:
         """Who the person is; `PersonUnknown` if never recorded or erased."""
-        for row in self._rows(list(people.c), [person_reference]):
-            key = self._keyring.unwrap(row.wrapped_key, person_reference)
+        found = self.persons([person_reference])
+        if not found:
+            raise PersonUnknown(person_references=[person_reference])
+        return found[person_reference]
+
+    def persons(self, references: Iterable[str]) -> dict[str, PersonDetails]:
+        """Who many people are; one never recorded or erased is absent."""
+        found: dict[str, PersonDetails] = {}
+        for row in self._rows(list(people.c), references):
+            reference = row.person_reference
+            key = self._keyring.unwrap(row.wrapped_key, reference)
             name, born = (
-                self._keyring.open(key, sealed, place(column, person_reference)).decode()
+                self._keyring.open(key, sealed, place(column, reference)).decode()
                 for column, sealed in (
                     ("people.name_sealed", row.name_sealed),
                     ("people.date_of_birth_sealed", row.date_of_birth_sealed),
                 )
             )
-            return PersonDetails(person_reference, name, date.fromisoformat(born))
-        raise PersonUnknown(person_references=[person_reference])
+            found[reference] = PersonDetails(reference, name, date.fromisoformat(born))
+        return found
 
     def payee(self, payee_reference: str) -> PayeeDetails:
         """The account behind a reference; `PayeeUnknown` if never recorded or erased."""

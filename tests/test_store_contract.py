@@ -264,7 +264,7 @@ def test_several_processes_may_make_the_ledger_at_once(database_url: str, tmp_pa
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(4)
+        for _ in range(3)
     ]
     for process in processes:
         assert process.stdout is not None
@@ -273,7 +273,7 @@ def test_several_processes_may_make_the_ledger_at_once(database_url: str, tmp_pa
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    assert [process.communicate()[1] for process in processes] == [""] * 4
+    assert [process.communicate()[1] for process in processes] == [""] * 3
     with Ledger(settings_for(database_url, tmp_path)) as ledger:
         take_in(ledger, a_caseload(a_row()))
         assert ledger.projections.verify() is None

@@ -1,4 +1,4 @@
-"""The budget's money terms over time: allocation, contribution, suspension, switch.
+"""The budget's money terms over time: allocation, contribution, switch, and what was scheduled.
 
 Every term is effective-dated. A change takes effect from its own day until the next change
 already recorded for a later day; nothing that was recorded is edited.
@@ -12,16 +12,18 @@ from typing import Literal, Unpack
 
 import msgspec
 
-from ledger.aggregates.care_decisions import BudgetClosed, CareDecisions
+from ledger.aggregates.care_decisions import BudgetClosed
 from ledger.aggregates.event_sourced import Event, Said, applies, command
+from ledger.aggregates.suspensions import Suspensions
 from ledger.entitlement import (
     FOR_EVER,
     AllocationTerm,
     ContributionBasis,
     ContributionTerm,
     Deployment,
-    SuspensionTerm,
+    EntitlementLine,
     Terms,
+    adjustments,
     split,
 )
 from ledger.errors import (
@@ -31,13 +33,14 @@ from ledger.errors import (
     InvalidMoney,
     NothingToSwitch,
     PartsDoNotMakeBudget,
-    PaymentsAreSuspended,
-    PaymentsNotSuspended,
 )
 
-SuspensionReason = Literal[
-    "hospital_stay", "care_home_stay", "safeguarding", "return_missing", "account_query", "other"
-]
+PaidDeployment = Literal["direct_payment", "managed_account"]
+FREE_FUNDING = frozenset({"nhs"})
+FREE_LEGAL_BASES = frozenset({"mental_health_act_1983_s117", "care_act_2014_carer"})
+"""Where no client contribution is charged: NHS money, section 117 after-care (Mental Health
+Act 1983), and carers for care given to the adult (Care Act 2014 s.14(3))."""
+
 _DAY = timedelta(days=1)
 
 
@@ -67,20 +70,6 @@ class ContributionAssessed(Event):
     basis: ContributionBasis
 
 
-class PaymentsSuspended(Event):
-    """From `effective_on` only the weekly retainer is owed (nought: nothing)."""
-
-    reason_code: SuspensionReason
-    review_on: date
-    retainer_weekly_pence: int = 0
-
-
-class PaymentsResumed(Event):
-    """Payments are owed again from `effective_on`; with `arrears_due`, as if never suspended."""
-
-    arrears_due: bool = False
-
-
 class SwitchedToProvidedServices(Event):
     """From `effective_on` these lines are met by services the council provides."""
 
@@ -89,21 +78,20 @@ class SwitchedToProvidedServices(Event):
 
 
 class DirectPaymentResumed(Event):
-    """From `effective_on` these lines are paid as a direct payment again."""
+    """From `effective_on` these lines are paid to a payee again."""
 
     line_references: tuple[str, ...]
+    deployment: PaidDeployment = "direct_payment"
 
 
-class Allocations(CareDecisions):
-    """The effective-dated terms, and the earliest day on which they changed since last paid."""
+class Allocations(Suspensions):
+    """The effective-dated terms, and every line scheduled under them."""
 
     def __init__(self, reference: str) -> None:
         super().__init__(reference)
         self.allocations: list[AllocationTerm] = []
         self.contributions: list[ContributionTerm] = []
-        self.suspensions: list[SuspensionTerm] = []
-        self.suspension_review_on: date | None = None
-        self.changed_from = date.min
+        self.scheduled_lines: list[EntitlementLine] = []
 
     @property
     def terms(self) -> Terms:
@@ -114,6 +102,10 @@ class Allocations(CareDecisions):
             starts_on = max(starts_on, self.opened.paid_elsewhere_to + _DAY)
         ends_on = self.closed.effective_on if self.closed else FOR_EVER
         return Terms(starts_on, ends_on, self.allocations, self.contributions, self.suspensions)
+
+    def adjustments_due(self) -> list[EntitlementLine]:
+        """What days already paid are under- or overpaid by, as the terms now stand."""
+        return list(adjustments(self.terms, self.scheduled_lines, self.changed_from))
 
     def weekly_budget_pence(self, on: date) -> int:
         """The whole weekly budget on a day: every line in force, however it is deployed."""
@@ -130,10 +122,6 @@ class Allocations(CareDecisions):
         in_force = [term for term in self.contributions if term.starts_on <= on]
         return in_force[-1] if in_force else None
 
-    def suspension_on(self, on: date) -> SuspensionTerm | None:
-        """The suspension in force on a day, if any."""
-        return next((s for s in self.suspensions if s.starts_on <= on <= s.ends_on), None)
-
     @command
     def agree_allocation(
         self,
@@ -142,8 +130,12 @@ class Allocations(CareDecisions):
         weekly_budget_pence: int | None = None,
         **said: Unpack[Said],
     ) -> None:
-        """Agree new lines. If the whole weekly budget is given, all lines must add up to it."""
+        """Agree new lines. If the whole weekly budget is given, all lines must add up to it.
+
+        No contribution is set against a line that is free in law, whatever is asked.
+        """
         self._require_in_life(said["effective_on"])
+        lines = tuple(map(self._charged_lawfully, lines))
         if not lines:
             raise AllocationLineUnclear("At least one allocation line is needed.")
         if all(line in self.allocations for line in lines):
@@ -223,40 +215,6 @@ class Allocations(CareDecisions):
         self._record(ContributionAssessed(weekly_pence=weekly_pence, basis=basis, **said))
 
     @command
-    def suspend_payments(
-        self,
-        *,
-        reason_code: SuspensionReason,
-        review_on: date,
-        retainer_weekly_pence: int = 0,
-        **said: Unpack[Said],
-    ) -> None:
-        """Suspend payments in full, or down to a weekly retainer, until they are resumed."""
-        self._require_in_life(said["effective_on"])
-        if retainer_weekly_pence < 0:
-            raise InvalidMoney("A retainer cannot be less than nothing.")
-        if any(term.ends_on == FOR_EVER for term in self.suspensions):
-            raise PaymentsAreSuspended(f"Payments on {self.reference} are already suspended.")
-        self._record(
-            PaymentsSuspended(
-                reason_code=reason_code,
-                review_on=review_on,
-                retainer_weekly_pence=retainer_weekly_pence,
-                **said,
-            )
-        )
-
-    @command
-    def resume_payments(self, *, arrears_due: bool = False, **said: Unpack[Said]) -> None:
-        """Resume from `effective_on`; with `arrears_due`, what was held back is owed as well.
-
-        After closing too, or what was owed up to then could never be settled.
-        """
-        if not any(term.ends_on == FOR_EVER for term in self.suspensions):
-            raise PaymentsNotSuspended(f"Payments on {self.reference} are not suspended.")
-        self._record(PaymentsResumed(arrears_due=arrears_due, **said))
-
-    @command
     def switch_to_provided_services(
         self,
         *,
@@ -281,9 +239,16 @@ class Allocations(CareDecisions):
 
     @command
     def resume_direct_payment(
-        self, *, line_references: tuple[str, ...] = (), **said: Unpack[Said]
+        self,
+        *,
+        line_references: tuple[str, ...] = (),
+        deployment: PaidDeployment = "direct_payment",
+        **said: Unpack[Said],
     ) -> None:
-        """Pay these lines as a direct payment from `effective_on`; none named: all that were."""
+        """Pay these lines as a direct payment from `effective_on`; none named: all that were.
+
+        To the person, or to a third party's managed account.
+        """
         on = said["effective_on"]
         self._require_in_life(on)
         named = line_references or [
@@ -294,7 +259,13 @@ class Allocations(CareDecisions):
             line_references,
             lambda t: t.deployment == "provided_service" and t.line_reference in named,
         )
-        self._record(DirectPaymentResumed(line_references=chosen, **said))
+        self._record(DirectPaymentResumed(line_references=chosen, deployment=deployment, **said))
+
+    def _charged_lawfully(self, line: AllocationTerm) -> AllocationTerm:
+        assert self.opened is not None, "a loaded budget has been opened"
+        if line.funding_stream in FREE_FUNDING or self.opened.legal_basis in FREE_LEGAL_BASES:
+            return msgspec.structs.replace(line, chargeable=False)
+        return line
 
     def _require_line(self, line_reference: str, on: date) -> AllocationTerm:
         for term in self.lines_in_force(on):
@@ -317,9 +288,6 @@ class Allocations(CareDecisions):
         if not chosen:
             raise NothingToSwitch(f"{self.reference} has no line on {on} that this would change.")
         return chosen
-
-    def _terms_changed(self, from_day: date) -> None:
-        self.changed_from = min(self.changed_from, from_day)
 
     def _put_terms(self, terms: Sequence[AllocationTerm]) -> None:
         self.allocations = sorted(terms, key=lambda t: (t.line_reference, t.starts_on))
@@ -350,29 +318,13 @@ class Allocations(CareDecisions):
         self.contributions = sorted([*others, term])
         self._terms_changed(event.effective_on)
 
-    @applies(PaymentsSuspended)
-    def _payments_suspended(self, event: PaymentsSuspended) -> None:
-        self.suspensions.append(
-            SuspensionTerm(event.effective_on, FOR_EVER, event.retainer_weekly_pence)
-        )
-        self.suspension_review_on = event.review_on
-        self._terms_changed(event.effective_on)
-
-    @applies(PaymentsResumed)
-    def _payments_resumed(self, event: PaymentsResumed) -> None:
-        suspension = self.suspensions.pop()
-        if not event.arrears_due and event.effective_on > suspension.starts_on:
-            self.suspensions.append(suspension._replace(ends_on=event.effective_on - _DAY))
-        self.suspension_review_on = None
-        self._terms_changed(suspension.starts_on if event.arrears_due else event.effective_on)
-
     @applies(SwitchedToProvidedServices)
     def _switched_to_provided_services(self, event: SwitchedToProvidedServices) -> None:
         self._redeploy(event.line_references, event.effective_on, "provided_service")
 
     @applies(DirectPaymentResumed)
     def _direct_payment_resumed(self, event: DirectPaymentResumed) -> None:
-        self._redeploy(event.line_references, event.effective_on, "direct_payment")
+        self._redeploy(event.line_references, event.effective_on, event.deployment)
 
     @applies(BudgetClosed)
     def _budget_closed(self, event: BudgetClosed) -> None:

@@ -13,9 +13,11 @@ from typing import Literal, Unpack
 
 import msgspec
 
-from ledger.aggregates.care_decisions import CareDecisions
+from ledger.aggregates.allocations import Allocations
 from ledger.aggregates.event_sourced import Event, Said, applies, command
+from ledger.entitlement import EntitlementLine
 from ledger.errors import (
+    ClawbackDiffersFromOverpayment,
     ClawbackExceedsOutstanding,
     ClawbackExceedsProposal,
     ClawbackNotExpected,
@@ -55,12 +57,16 @@ class ClawbackDisputed(Event):
 
 
 class ClawbackConfirmed(Event):
-    """A second person decided that the money is owed, how much and how it comes back."""
+    """A second person decided that the money is owed, how much and how it comes back.
+
+    For an overpayment `lines` are the adjustments it settles: they are now a debt, and no
+    later payment is reduced for the same days."""
 
     clawback_reference: str
     amount_pence: int
     recovery: Recovery
     instalment_pence: int = 0
+    lines: tuple[EntitlementLine, ...] = ()
 
 
 class ClawbackReceived(Event):
@@ -99,9 +105,10 @@ class Clawback(msgspec.Struct):
     recovery: Recovery = "repayment"
     instalment_pence: int = 0
     receipts: dict[str, int] = msgspec.field(default_factory=dict)
+    deductions: dict[str, int] = msgspec.field(default_factory=dict)
 
 
-class Clawbacks(CareDecisions):
+class Clawbacks(Allocations):
     """Everything asked back from the person."""
 
     def __init__(self, reference: str) -> None:
@@ -166,14 +173,16 @@ class Clawbacks(CareDecisions):
         """Decide that the money is owed: by repayment, or by instalments from payments.
 
         By someone other than the proposer, after the time to answer, and for no more than the
-        person was told.
+        person was told. An overpayment must be exactly what days already paid are overpaid by
+        now: if a payment has been reduced for it meanwhile, there is nothing left to claw back.
         """
         clawback = self._require_clawback(clawback_reference, "notified", "disputed")
         _require_positive(amount_pence)
         if said["recorded_by"] == clawback.proposed_by:
             raise SamePersonProposed(f"{said['recorded_by']} proposed this clawback.")
         assert clawback.respond_by is not None, "a notice always gives a day to answer by"
-        if said["effective_on"] <= clawback.respond_by and clawback.status != "disputed":
+        decided_on = min(said["effective_on"], said["recorded_at"].date())
+        if decided_on <= clawback.respond_by and clawback.status != "disputed":
             raise ClawbackNoticeNotEnded(
                 f"The person may answer until {clawback.respond_by}.",
                 respond_by=clawback.respond_by.isoformat(),
@@ -190,6 +199,7 @@ class Clawbacks(CareDecisions):
                 amount_pence=amount_pence,
                 recovery=recovery,
                 instalment_pence=instalment_pence if recovery == "deduction" else 0,
+                lines=self._overpaid(clawback, amount_pence),
                 **said,
             )
         )
@@ -253,6 +263,25 @@ class Clawbacks(CareDecisions):
                 owed_pence -= instalment
                 yield clawback_reference, instalment
 
+    def _overpaid(self, clawback: Clawback, amount_pence: int) -> tuple[EntitlementLine, ...]:
+        if clawback.cause_code != "overpayment":
+            return ()
+        lines = self.adjustments_due()
+        overpaid_pence = -sum(line.amount_pence for line in lines)
+        if overpaid_pence != amount_pence:
+            raise ClawbackDiffersFromOverpayment(
+                f"Days already paid are overpaid by {overpaid_pence} pence now, "
+                f"not {amount_pence}.",
+                overpaid_pence=overpaid_pence,
+            )
+        return tuple(lines)
+
+    def deducted_from(self, payment_reference: str) -> Iterator[tuple[str, int]]:
+        """The instalments taken from one payment: clawback reference and pence."""
+        for clawback_reference, clawback in self.clawbacks.items():
+            if payment_reference in clawback.deductions:
+                yield clawback_reference, clawback.deductions[payment_reference]
+
     def _require_clawback(self, clawback_reference: str, *statuses: str) -> Clawback:
         known = self.clawbacks.get(clawback_reference)
         if known is None:
@@ -289,6 +318,9 @@ class Clawbacks(CareDecisions):
         clawback.status, clawback.recovery = "confirmed", event.recovery
         clawback.outstanding_pence = event.amount_pence
         clawback.instalment_pence = event.instalment_pence
+        if event.lines:
+            self.scheduled_lines.extend(event.lines)
+            self.changed_from = date.max
 
     @applies(ClawbackReceived)
     def _clawback_received(self, event: ClawbackReceived) -> None:
@@ -299,11 +331,18 @@ class Clawbacks(CareDecisions):
 
     @applies(ClawbackDeducted)
     def _clawback_deducted(self, event: ClawbackDeducted) -> None:
+        clawback = self.clawbacks[event.clawback_reference]
+        clawback.deductions[event.payment_reference] = event.amount_pence
         self._clawback_reduced(event.clawback_reference, event.amount_pence)
 
     @applies(ClawbackWaived)
     def _clawback_waived(self, event: ClawbackWaived) -> None:
         self._clawback_reduced(event.clawback_reference, event.amount_pence)
+
+    def _deduction_cancelled(self, clawback_reference: str, payment_reference: str) -> None:
+        clawback = self.clawbacks[clawback_reference]
+        clawback.outstanding_pence += clawback.deductions.pop(payment_reference)
+        clawback.status = "confirmed"
 
     def _clawback_reduced(self, clawback_reference: str, amount_pence: int) -> None:
         clawback = self.clawbacks[clawback_reference]

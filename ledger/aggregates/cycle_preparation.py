@@ -11,8 +11,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import date
 
+from ledger.aggregates.payees import Payee
 from ledger.aggregates.payment_cycle import CycleException, CycleLine
-from ledger.aggregates.personal_budget import PaymentDue, PersonalBudget
+from ledger.aggregates.payments import PaymentDue
+from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period
 from ledger.errors import Refusal
 
@@ -93,13 +95,14 @@ class Preparation:
     def consider(self, budget: PersonalBudget) -> None:
         """Ask one budget what it is owed, and note what is out of the ordinary."""
         self.considered.add(budget.reference)
-        for payment_reference in sorted(self._reissue & budget.payments.keys()):
+        reissued = sorted(self._reissue & budget.payments.keys())
+        for payment_reference in reissued:
             self._add_reissue(budget, payment_reference)
         due = budget.payment_due(self._period)
         refusals = list(budget.failed_gates(self._period, self._pay_on))
         if not refusals and due.amount_pence > 0:
             self._add(budget, due)
-        elif self._is_live(budget) or due.owed_pence:
+        elif due.owed_pence or (self._is_live(budget) and not reissued):
             self._note_unpaid(budget, due, refusals)
 
     def lines(self) -> list[CycleLine]:
@@ -150,7 +153,7 @@ class Preparation:
                 deductions=due.deductions,
             )
         )
-        self._accounts[budget.payee.fingerprint].add(budget.reference)
+        self._note_account(budget.payee, budget.reference)
         for exception in self._questions(budget, due, reference):
             self._exceptions.append(exception)
 
@@ -230,9 +233,14 @@ class Preparation:
                 reissue_of=payment_reference,
             )
         )
-        self._accounts[budget.payee.fingerprint].add(budget.reference)
+        self._note_account(budget.payee, budget.reference)
         if payment.payee_reference != budget.payee.payee_reference:
             self._exceptions.append(CycleException("payee_changed", budget.reference, reference))
+
+    def _note_account(self, payee: Payee, budget_reference: str) -> None:
+        """Managed accounts are shared on purpose; any other shared account is a question."""
+        if payee.payee_type != "managed_account":
+            self._accounts[payee.fingerprint].add(budget_reference)
 
     def _note(self, code: str, budget_reference: str, **facts: object) -> None:
         self._exceptions.append(CycleException(code, budget_reference, **facts))  # type: ignore[arg-type]

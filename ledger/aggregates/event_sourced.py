@@ -11,7 +11,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from functools import cache
 from typing import Any, ClassVar, NamedTuple, Self, TypedDict, TypeVar, dataclass_transform
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -138,7 +137,6 @@ class EventSourced:
         return aggregate
 
 
-@cache
 def commands_of(aggregate: type[EventSourced]) -> dict[str, Callable[..., Any]]:
     """Every command of an aggregate by name, in the order in which they were written."""
     found: dict[str, Callable[..., Any]] = {}

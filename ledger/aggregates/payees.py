@@ -56,9 +56,9 @@ class Payees(CareDecisions):
     ) -> None:
         """Propose account details, already sealed in the durable tables, for payments.
 
-        Until they are verified, payments go on to the payee verified before.
+        Until they are verified, payments go on to the payee verified before. Allowed after
+        closing, so that money which came back can still be sent on.
         """
-        self._require_not_closed()
         known = self.proposed_payees.get(payee_reference, self.payee)
         if known is not None and known[:3] == (payee_reference, payee_type, fingerprint):
             return
@@ -74,7 +74,6 @@ class Payees(CareDecisions):
     @command
     def verify_payee(self, *, payee_reference: str, **said: Unpack[Said]) -> None:
         """Confirm that the proposed details were checked, by someone who did not propose them."""
-        self._require_not_closed()
         proposed = self.proposed_payees.get(payee_reference)
         if proposed is None:
             if self.payee and self.payee.payee_reference == payee_reference:

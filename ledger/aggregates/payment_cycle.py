@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
 from typing import ClassVar, Literal, Unpack
 
@@ -177,7 +177,7 @@ class PaymentCycle(EventSourced):
             pay_on=pay_on,
             line_count=len(listed),
             total_pence=sum(line.amount_pence for line in listed),
-            lines_sha256=lines_hash(listed),
+            lines_sha256=lines_hash(period, pay_on, listed, noted),
             exception_count=len(noted),
             funding=funding_totals(
                 (owed for line in listed for owed in line.lines),
@@ -187,7 +187,7 @@ class PaymentCycle(EventSourced):
             off_cycle=off_cycle,
             **said,
         )
-        if self.status == "prepared" and self._is_same(prepared, noted):
+        if self.status == "prepared" and self._is_same(prepared):
             return
         for start in range(0, max(len(listed), len(noted)), LINES_IN_AN_EVENT):
             some = slice(start, start + LINES_IN_AN_EVENT)
@@ -201,14 +201,12 @@ class PaymentCycle(EventSourced):
             )
         self._record(prepared)
 
-    def _is_same(self, now: CyclePrepared, exceptions: Sequence[CycleException]) -> bool:
+    def _is_same(self, now: CyclePrepared) -> bool:
         before = self.prepared
         return (
             before is not None
             and before.recorded_by == now.recorded_by
-            and (before.period, before.pay_on, before.lines_sha256)
-            == (now.period, now.pay_on, now.lines_sha256)
-            and self.exceptions == exceptions
+            and before.lines_sha256 == now.lines_sha256
         )
 
     @command
@@ -240,10 +238,10 @@ class PaymentCycle(EventSourced):
 
     @command
     def cancel(self, **said: Unpack[Said]) -> None:
-        """Withdraw a cycle that has not been approved."""
+        """Withdraw a cycle before any bank file; the payments it promised are to be cancelled."""
         if self.status == "cancelled":
             return
-        self._require_status("cancel", "prepared", "rejected")
+        self._require_status("cancel", "prepared", "rejected", "approved")
         self._record(CycleCancelled(**said))
 
     def issue(
@@ -340,13 +338,18 @@ class PaymentCycle(EventSourced):
         self.status = "settled"
 
 
-def lines_hash(lines: Iterable[CycleLine]) -> str:
-    """SHA-256 over the canonical JSON of each line and a line feed, in order, in hex."""
-    digest = hashlib.sha256()
+def lines_hash(
+    period: Period, pay_on: date, lines: Iterable[CycleLine], exceptions: Iterable[CycleException]
+) -> str:
+    """SHA-256, in hex, over everything an approver approves: one line of JSON for each.
+
+    The period and the pay date first, then every payment, then every exception, in order.
+    """
     encode = msgspec.json.Encoder().encode
-    for line in lines:
-        digest.update(encode(line))
+    digest = hashlib.sha256(encode([period, pay_on]))
+    for part in (*lines, *exceptions):
         digest.update(b"\n")
+        digest.update(encode(part))
     return digest.hexdigest()
 
 

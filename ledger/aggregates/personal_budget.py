@@ -8,14 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from typing import ClassVar, Literal, NamedTuple, Unpack
+from typing import ClassVar, Unpack
 
-import msgspec
-
-from ledger.aggregates import allocations, care_decisions, clawbacks, payees, spend_returns
-from ledger.aggregates.event_sourced import Event, Said, applies, command, register
+from ledger.aggregates import (
+    allocations,
+    care_decisions,
+    clawbacks,
+    payees,
+    spend_returns,
+    suspensions,
+)
+from ledger.aggregates.event_sourced import Said, applies, command, register
+from ledger.aggregates.payments import (
+    Payment,
+    PaymentCancelled,
+    PaymentConfirmed,
+    PaymentDue,
+    PaymentReissued,
+    PaymentReturned,
+    PaymentScheduled,
+    ReturnReason,
+    payment_events,
+)
 from ledger.dates import Period
-from ledger.entitlement import EntitlementLine, FundingTotal, due, funding_totals
+from ledger.entitlement import EntitlementLine, due
 from ledger.errors import (
     AgreementNotSigned,
     BudgetIsClosed,
@@ -25,6 +41,7 @@ from ledger.errors import (
     PayeeNotVerified,
     PaymentAlreadyReturned,
     PaymentDiffersFromEntitlement,
+    PaymentHasLeft,
     PaymentNotFound,
     PaymentNotIssued,
     PaymentNotReturned,
@@ -34,93 +51,8 @@ from ledger.errors import (
     Refusal,
 )
 
-ReturnReason = Literal["0", "2", "3", "5", "B", "C"]
-"""Bacs ARUCS codes: invalid details, deceased, transferred, no account, closed, requested."""
 
-
-class PaymentScheduled(Event):
-    """Money promised for a period; it leaves with the cycle's bank file on `effective_on`.
-
-    `amount_pence` is the sum of the lines less `deducted_pence` (clawback instalments)."""
-
-    payment_reference: str
-    cycle_reference: str
-    payee_reference: str
-    period: Period
-    lines: tuple[EntitlementLine, ...]
-    amount_pence: int
-    deducted_pence: int = 0
-
-
-class PaymentConfirmed(Event):
-    """The money left the council's account."""
-
-    payment_reference: str
-    cycle_reference: str
-    amount_pence: int
-    funding: tuple[FundingTotal, ...] = ()
-
-
-class PaymentReturned(Event):
-    """The bank sent the money back; it is held in suspense, not lost to the budget."""
-
-    payment_reference: str
-    cycle_reference: str
-    amount_pence: int
-    reason_code: ReturnReason
-    funding: tuple[FundingTotal, ...] = ()
-
-
-class PaymentReissued(Event):
-    """Returned money is sent again under a new reference with another cycle."""
-
-    payment_reference: str
-    reissue_of: str
-    cycle_reference: str
-    payee_reference: str
-    amount_pence: int
-
-
-class Payment(msgspec.Struct):
-    """Where one payment stands."""
-
-    cycle_reference: str
-    payee_reference: str
-    amount_pence: int
-    period: Period
-    pay_on: date
-    status: Literal["scheduled", "confirmed", "returned", "reissued"] = "scheduled"
-    lines: tuple[EntitlementLine, ...] = ()
-    deducted_pence: int = 0
-    reissue_of: str = ""
-
-    @property
-    def funding(self) -> tuple[FundingTotal, ...]:
-        """What it comes to by funding stream and cost centre; adds up to the amount."""
-        if not self.lines:
-            return funding_totals((), reissued_pence=self.amount_pence)
-        return funding_totals(self.lines, self.deducted_pence)
-
-
-class PaymentDue(NamedTuple):
-    """What would be paid for a period now: lines owed, less instalments of clawback."""
-
-    lines: tuple[EntitlementLine, ...]
-    deductions: tuple[tuple[str, int], ...]
-    owed_pence: int
-
-    @property
-    def deducted_pence(self) -> int:
-        return sum(pence for _, pence in self.deductions)
-
-    @property
-    def amount_pence(self) -> int:
-        return self.owed_pence - self.deducted_pence
-
-
-class PersonalBudget(
-    allocations.Allocations, payees.Payees, spend_returns.SpendReturns, clawbacks.Clawbacks
-):
+class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawbacks):
     """A personal budget: it alone decides what may be paid, to whom and when."""
 
     STREAM: ClassVar[str] = "personal-budget"
@@ -128,12 +60,12 @@ class PersonalBudget(
     def __init__(self, reference: str) -> None:
         super().__init__(reference)
         self.payments: dict[str, Payment] = {}
-        self.scheduled_lines: list[EntitlementLine] = []
 
     @property
     def last_payment(self) -> Payment | None:
-        """The payment scheduled last, if any."""
-        return next(reversed(self.payments.values()), None)
+        """The payment scheduled last and not cancelled, if any."""
+        payments = reversed(self.payments.values())
+        return next((payment for payment in payments if payment.status != "cancelled"), None)
 
     def payment_due(self, period: Period) -> PaymentDue:
         """What is owed to the end of a period after all that was scheduled before."""
@@ -253,6 +185,26 @@ class PersonalBudget(
             )
         )
 
+    def cancel_payment(self, *, payment_reference: str, **said: Unpack[Said]) -> None:
+        """Withdraw a promised payment that is in no bank file; what it settled is owed again."""
+        payment = self._require_payment(payment_reference)
+        if payment.status == "cancelled":
+            return
+        if payment.status != "scheduled":
+            raise PaymentHasLeft(f"{payment_reference} is {payment.status}.")
+        self._record(
+            PaymentCancelled(
+                payment_reference=payment_reference,
+                cycle_reference=payment.cycle_reference,
+                amount_pence=payment.amount_pence,
+                lines=payment.lines,
+                deductions=tuple(self.deducted_from(payment_reference)),
+                reissue_of=payment.reissue_of,
+                funding=payment.funding,
+                **said,
+            )
+        )
+
     def require_reissuable(self, payment_reference: str, pay_on: date) -> Payment:
         """The returned payment that may be sent again on a day, or the refusal that says why not.
 
@@ -321,6 +273,17 @@ class PersonalBudget(
     def _payment_returned(self, event: PaymentReturned) -> None:
         self.payments[event.payment_reference].status = "returned"
 
+    @applies(PaymentCancelled)
+    def _payment_cancelled(self, event: PaymentCancelled) -> None:
+        self.payments[event.payment_reference].status = "cancelled"
+        for line in event.lines:
+            self.scheduled_lines.remove(line)
+            self._terms_changed(line.window.starts_on)
+        for clawback_reference, _ in event.deductions:
+            self._deduction_cancelled(clawback_reference, event.payment_reference)
+        if event.reissue_of:
+            self.payments[event.reissue_of].status = "returned"
+
     @applies(PaymentReissued)
     def _payment_reissued(self, event: PaymentReissued) -> None:
         returned = self.payments[event.reissue_of]
@@ -333,35 +296,6 @@ class PersonalBudget(
             event.effective_on,
             reissue_of=event.reissue_of,
         )
-
-
-def payment_events(
-    *,
-    payment_reference: str,
-    cycle_reference: str,
-    payee_reference: str,
-    period: Period,
-    payment: PaymentDue,
-    said: Said,
-) -> Iterator[Event]:
-    """The events that promise a payment: its clawback instalments, then the payment itself."""
-    for clawback_reference, pence in payment.deductions:
-        yield clawbacks.ClawbackDeducted(
-            clawback_reference=clawback_reference,
-            payment_reference=payment_reference,
-            amount_pence=pence,
-            **said,
-        )
-    yield PaymentScheduled(
-        payment_reference=payment_reference,
-        cycle_reference=cycle_reference,
-        payee_reference=payee_reference,
-        period=period,
-        lines=payment.lines,
-        amount_pence=payment.amount_pence,
-        deducted_pence=payment.deducted_pence,
-        **said,
-    )
 
 
 register(
@@ -380,8 +314,9 @@ register(
         "payment-confirmed.v1": PaymentConfirmed,
         "payment-returned.v1": PaymentReturned,
         "payment-reissued.v1": PaymentReissued,
-        "payments-suspended.v1": allocations.PaymentsSuspended,
-        "payments-resumed.v1": allocations.PaymentsResumed,
+        "payment-cancelled.v1": PaymentCancelled,
+        "payments-suspended.v1": suspensions.PaymentsSuspended,
+        "payments-resumed.v1": suspensions.PaymentsResumed,
         "spend-return-requested.v1": spend_returns.SpendReturnRequested,
         "spend-return-submitted.v1": spend_returns.SpendReturnSubmitted,
         "spend-return-queried.v1": spend_returns.SpendReturnQueried,

@@ -20,7 +20,7 @@ from ledger.api.requests import BodyOf, LongRoute, Write, Writing, today
 from ledger.commands import require_keepable
 from ledger.dates import Period
 from ledger.errors import VersionConflict
-from ledger.payment_run import approve_cycle, issue_cycle, prepare_cycle, settle_cycle
+from ledger.payment_run import approve_cycle, cancel_cycle, issue_cycle, prepare_cycle, settle_cycle
 from ledger.store import Beside
 
 router = APIRouter(tags=["cycles"], route_class=LongRoute)
@@ -172,17 +172,12 @@ def reject(reference: str, write: Writing) -> Response:
 
 @router.post(f"{_AT}/cancel", summary="Cancel a cycle", **_takes(Step))
 def cancel(reference: str, write: Writing) -> Response:
-    """Withdraw a cycle that has not been approved."""
+    """Withdraw a cycle before any bank file, and every payment it promised."""
     return _step(
         write,
         reference,
         _cancel.read(write.body).effective_on,
-        lambda said, row: write.ledger.change(
-            PaymentCycle,
-            reference,
-            lambda cycle: cycle.cancel(**said),
-            beside=row,
-        ),
+        lambda said, row: cancel_cycle(write.ledger, reference, said=said, beside=row),
     )
 
 

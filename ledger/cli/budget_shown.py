@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ledger.aggregates.personal_budget import PaymentDue, PersonalBudget
+from ledger.aggregates.payments import PaymentDue
+from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.cli.screen import Screen, moment
 from ledger.dates import Period
 from ledger.errors import PayeeUnknown

@@ -241,11 +241,13 @@ def reject(
 
 @app.command("cancel")
 def cancel(ctx: typer.Context, reference: CycleReference, effective_on: EffectiveOn = None) -> None:
-    """Withdraw a cycle that has not been approved."""
+    """Withdraw a cycle before any bank file, and every payment it promised."""
+    from ledger.payment_run import cancel_cycle
+
     session = session_of(ctx)
     said = session.said(effective_on)
     with session.ledger() as ledger:
-        cycle = ledger.change(PaymentCycle, reference, lambda c: c.cancel(**said))
+        cycle = cancel_cycle(ledger, reference, said=said)
     say_status(session, cycle)
 
 

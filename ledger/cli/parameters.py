@@ -94,13 +94,13 @@ LINE_KEYS = (
 LINE_HELP = (
     "An allocation line, written need=...,funding_stream=...,weekly=310.00,"
     "deployment=direct_payment,cost_centre=...,from=YYYY-MM-DD; also one_off=, to=, "
-    "line=REFERENCE (else need.funding_stream) and chargeable=yes|no (else no for nhs only)."
+    "line=REFERENCE (else need.funding_stream) and chargeable=yes|no (else yes; "
+    "NHS, section 117 and carers' lines are always free)."
 )
 
 
 def parse_line(text: str) -> AllocationTerm:
     """An allocation line as `LINE_HELP` describes it."""
-    from ledger.caseload_import import FREE_FUNDING
 
     parts = [part.partition("=") for part in text.split(",")]
     given = {name.strip(): value.strip() for name, _, value in parts}
@@ -113,7 +113,6 @@ def parse_line(text: str) -> AllocationTerm:
             raise typer.BadParameter(f"A line needs {name}=.")
     if given.get("chargeable", "yes") not in ("yes", "no"):
         raise typer.BadParameter("chargeable= is yes or no.")
-    free = given["funding_stream"] in FREE_FUNDING
     term = {
         "line_reference": given.get("line") or f"{given['need']}.{given['funding_stream']}",
         "need": given["need"],
@@ -124,7 +123,7 @@ def parse_line(text: str) -> AllocationTerm:
         "weekly_pence": read_pounds(given.get("weekly") or "0"),
         "one_off_pence": read_pounds(given.get("one_off") or "0"),
         "cost_centre": given.get("cost_centre", ""),
-        "chargeable": given.get("chargeable", "no" if free else "yes") == "yes",
+        "chargeable": given.get("chargeable", "yes") == "yes",
     }
     try:
         return msgspec.convert(term, AllocationTerm)

@@ -9,9 +9,16 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
 
-from ledger.aggregates import allocations, care_decisions, clawbacks, payees, spend_returns
+from ledger.aggregates import (
+    allocations,
+    care_decisions,
+    clawbacks,
+    payees,
+    spend_returns,
+    suspensions,
+)
 from ledger.aggregates import payment_cycle as cycle
-from ledger.aggregates import personal_budget as budget
+from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import Event
 from ledger.dates import Period
 from ledger.entitlement import AllocationTerm
@@ -36,12 +43,16 @@ def day(on: date) -> str:
 
 
 def words(code: str) -> str:
-    """A code as words."""
-    return code.replace("_", " ")
+    """A code as words, or its proper name."""
+    return NAMES.get(code) or code.replace("_", " ")
 
 
 def _days(period: Period) -> str:
     return f"{day(period.starts_on)} to {day(period.ends_on)}"
+
+
+def _as_a(code: str) -> str:
+    return f"as {'an' if code[0] in 'aeiou' else 'a'} {words(code)}"
 
 
 def _line(term: AllocationTerm) -> str:
@@ -53,15 +64,28 @@ def _line(term: AllocationTerm) -> str:
     until = f" until {day(term.ends_on)}" if term.ends_on else ""
     return (
         f"{amount} for {words(term.need)} ({words(term.funding_stream)}, "
-        f"as a {words(term.deployment)}) from {day(term.starts_on)}{until}"
+        f"{_as_a(term.deployment)}) from {day(term.starts_on)}{until}"
     )
+
+
+NAMES = {
+    "care_act_2014": "Care Act 2014",
+    "care_act_2014_carer": "Care Act 2014 as a carer",
+    "children_act_1989_s17a": "Children Act 1989, section 17A",
+    "mental_health_act_1983_s117": "Mental Health Act 1983, section 117",
+    "nhs_act_2006": "National Health Service Act 2006",
+    "nhs": "NHS",
+}
+"""Codes that are proper names."""
 
 
 def _offered(e: care_decisions.DirectPaymentOffered) -> str:
     start = f"A direct payment was offered at the {e.occasion}"
     if e.outcome == "excluded":
         source = care_decisions.LAWFUL_EXCLUSIONS.get(e.reason_code, "")
-        return f"At the {e.occasion} a direct payment was refused: {words(e.reason_code)} ({source})."
+        return (
+            f"At the {e.occasion} a direct payment was refused: {words(e.reason_code)} ({source})."
+        )
     return f"{start} and {e.outcome}."
 
 
@@ -87,7 +111,7 @@ def _scheduled(e: budget.PaymentScheduled) -> str:
     )
 
 
-def _suspended(e: allocations.PaymentsSuspended) -> str:
+def _suspended(e: suspensions.PaymentsSuspended) -> str:
     how = (
         f"down to {pounds(e.retainer_weekly_pence)} a week"
         if e.retainer_weekly_pence
@@ -99,7 +123,7 @@ def _suspended(e: allocations.PaymentsSuspended) -> str:
     )
 
 
-def _resumed(e: allocations.PaymentsResumed) -> str:
+def _resumed(e: suspensions.PaymentsResumed) -> str:
     arrears = ", and what was held back is owed as well" if e.arrears_due else ""
     return f"Payments were resumed from {day(e.effective_on)}{arrears}."
 
@@ -114,7 +138,8 @@ def _confirmed_clawback(e: clawbacks.ClawbackConfirmed) -> str:
         if e.recovery == "deduction"
         else "by repayment"
     )
-    return f"It was decided that {pounds(e.amount_pence)} is owed back ({e.clawback_reference}), {how}."
+    what = f"{pounds(e.amount_pence)} is owed back ({e.clawback_reference})"
+    return f"It was decided that {what}, {how}."
 
 
 SENTENCES: dict[type[Event], Callable[[Any], str]] = {
@@ -149,8 +174,8 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         f"{day(e.effective_on)}, "
         + ("taken off the payment." if e.basis == "net" else "invoiced separately.")
     ),
-    allocations.PaymentsSuspended: _suspended,
-    allocations.PaymentsResumed: _resumed,
+    suspensions.PaymentsSuspended: _suspended,
+    suspensions.PaymentsResumed: _resumed,
     allocations.SwitchedToProvidedServices: lambda e: (
         f"From {day(e.effective_on)} the council provides services for "
         f"{_lines_named(e.line_references)} instead of paying"
@@ -177,6 +202,10 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     budget.PaymentReissued: lambda e: (
         f"The returned {pounds(e.amount_pence)} ({e.reissue_of}) was issued again as "
         f"{e.payment_reference}, to be paid on {day(e.effective_on)}."
+    ),
+    budget.PaymentCancelled: lambda e: (
+        f"The payment of {pounds(e.amount_pence)} ({e.payment_reference}) was cancelled before "
+        "it left; what it was for is owed again."
     ),
     spend_returns.SpendReturnRequested: lambda e: (
         f"A spend return ({e.return_reference}) was asked for {_days(e.period)}, "
@@ -262,7 +291,7 @@ class Audit:
     )
 
     def concerns(self, event_type: type[Event]) -> bool:
-        return True
+        return event_type in SENTENCES
 
     def rows(self, entry: Entry) -> Iterator[tuple[Any, ...]]:
         """One row."""

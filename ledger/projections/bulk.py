@@ -30,7 +30,7 @@ def insert(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) 
         return
     marks = ", ".join("?" * len(table.columns))
     cursor.executemany(
-        f"INSERT INTO {table.name} VALUES ({marks})",  # noqa: S608 - our own table's name
+        f"INSERT INTO {table.name} VALUES ({marks})",
         ([_plain(value) for value in row] for row in rows),
     )
     cursor.close()

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Engine, Text, select
 
 from ledger.aggregates import payment_cycle as cycle
-from ledger.aggregates import personal_budget as budget
+from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import Event
 from ledger.entitlement import FundingTotal
 from ledger.projections.tables import Entry, Key, Row, read_table
@@ -53,6 +53,7 @@ _CONCERNED = (
     budget.PaymentConfirmed,
     budget.PaymentReturned,
     budget.PaymentReissued,
+    budget.PaymentCancelled,
     cycle.CycleIssued,
 )
 
@@ -67,6 +68,10 @@ def _changes(entry: Entry) -> Iterator[tuple[Key, int, int]]:
             yield (event.cycle_reference, "clawback", ""), SCHEDULED, -event.deducted_pence
     elif isinstance(event, budget.PaymentReissued):
         yield (event.cycle_reference, "reissued", ""), SCHEDULED, event.amount_pence
+    elif isinstance(event, budget.PaymentCancelled):
+        for total in event.funding:
+            key = (event.cycle_reference, total.funding_stream, total.cost_centre)
+            yield key, SCHEDULED, -total.amount_pence
     elif isinstance(event, cycle.CycleIssued):
         yield from _of_funding(event.reference, event.funding, ISSUED)
     elif isinstance(event, budget.PaymentConfirmed):

@@ -114,9 +114,7 @@ class Projections:
         head = self._log.max_notification_id() or 0
         if row is None:
             return Status(0, head, None, None, True)
-        return Status(
-            row.position, head, row.stopped_at, row.stopped_why, row.shape != self.shape
-        )
+        return Status(row.position, head, row.stopped_at, row.stopped_why, row.shape != self.shape)
 
     # --- following ------------------------------------------------------------------------
 
@@ -210,7 +208,7 @@ class Projections:
                     rebuilt.indexes.clear()
                     rebuilt.create(connection)
                     connection.execute(
-                        text(f"INSERT INTO {rebuilt.name} SELECT * FROM replayed_{table.name}")  # noqa: S608
+                        text(f"INSERT INTO {rebuilt.name} SELECT * FROM replayed_{table.name}")
                     )
                 for table in self.tables:
                     connection.execute(text(f"DROP TABLE IF EXISTS {table.name}"))
@@ -256,7 +254,7 @@ class Projections:
                 columns = ", ".join(names)
                 first = connection.execute(
                     text(
-                        f"SELECT {columns} FROM {one} EXCEPT SELECT {columns} FROM {other} "  # noqa: S608
+                        f"SELECT {columns} FROM {one} EXCEPT SELECT {columns} FROM {other} "
                         f"ORDER BY {columns} LIMIT 1"
                     )
                 ).one_or_none()
@@ -287,7 +285,7 @@ def _decoded(log_rows: Sequence[LogRow]) -> tuple[list[Entry], str]:
     for row in log_rows:
         try:
             entries.append(Entry.read(row))
-        except Exception as error:  # noqa: BLE001 - whatever it is, stop there and say so
+        except Exception as error:
             return entries, reason(error)
     return entries, ""
 

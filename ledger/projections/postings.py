@@ -7,13 +7,21 @@ neither posted here nor listed as moneyless raises: there is no silent default.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from ledger.aggregates import allocations, care_decisions, clawbacks, payees, spend_returns
+from ledger.aggregates import (
+    allocations,
+    care_decisions,
+    clawbacks,
+    payees,
+    spend_returns,
+    suspensions,
+)
 from ledger.aggregates import payment_cycle as cycle
-from ledger.aggregates import personal_budget as budget
+from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import Event
+from ledger.entitlement import EntitlementLine
 
 ACCOUNTS = {
     "direct_payments": "Spending on direct payments, gross of contributions.",
@@ -22,7 +30,7 @@ ACCOUNTS = {
     "bank": "The council's bank account.",
     "returned_payments": "Sent back by the bank and not yet settled; must clear to nil.",
     "clawback_debtors": "Owed to the council by recipients.",
-    "clawback_income": "Direct payment money recovered; reduces spending.",
+    "clawback_income": "Unspent or misspent money claimed back; reduces spending.",
     "clawback_waived": "Clawback that the council decided not to pursue.",
 }
 """The accounts, each with what it holds."""
@@ -41,15 +49,41 @@ class UnpostedEvent(Exception):
     """An event is neither posted nor listed as moneyless: the ledger must not guess."""
 
 
-def _scheduled(event: budget.PaymentScheduled) -> Iterator[Posting]:
+def _sides(lines: Iterable[EntitlementLine], sign: int) -> Iterator[Posting]:
+    """Entitlement lines on their accounts, one side for each funding stream and cost centre."""
     sides: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-    for line in event.lines:
+    for line in lines:
         account = "client_contributions" if line.kind == "contribution" else "direct_payments"
         sides[account, line.funding_stream, line.cost_centre] += line.amount_pence
     for (account, funding_stream, cost_centre), pence in sides.items():
         if pence:
-            yield Posting(account, pence, funding_stream, cost_centre)
+            yield Posting(account, sign * pence, funding_stream, cost_centre)
+
+
+def _scheduled(event: budget.PaymentScheduled) -> Iterator[Posting]:
+    yield from _sides(event.lines, 1)
     yield Posting("payments_due", -(event.amount_pence + event.deducted_pence))
+
+
+def _cancelled(event: budget.PaymentCancelled) -> Iterator[Posting]:
+    """The promise undone: the same sides turned round, and each instalment owed again."""
+    if event.reissue_of:
+        yield Posting("payments_due", event.amount_pence)
+        yield Posting("returned_payments", -event.amount_pence)
+        return
+    yield from _sides(event.lines, -1)
+    yield Posting("payments_due", event.amount_pence)
+    for _, pence in event.deductions:
+        yield Posting("clawback_debtors", pence)
+
+
+def _confirmed_clawback(event: clawbacks.ClawbackConfirmed) -> Iterator[Posting]:
+    """An overpayment reduces what was spent, line by line; anything else is income."""
+    yield Posting("clawback_debtors", event.amount_pence)
+    if event.lines:
+        yield from _sides(event.lines, 1)
+    else:
+        yield Posting("clawback_income", -event.amount_pence)
 
 
 def _between(debit: str, credit: str) -> Callable[[Any], Iterator[Posting]]:
@@ -65,7 +99,8 @@ POSTED: dict[type[Event], Callable[[Any], Iterator[Posting]]] = {
     budget.PaymentConfirmed: _between("payments_due", "bank"),
     budget.PaymentReturned: _between("bank", "returned_payments"),
     budget.PaymentReissued: _between("returned_payments", "payments_due"),
-    clawbacks.ClawbackConfirmed: _between("clawback_debtors", "clawback_income"),
+    budget.PaymentCancelled: _cancelled,
+    clawbacks.ClawbackConfirmed: _confirmed_clawback,
     clawbacks.ClawbackReceived: _between("bank", "clawback_debtors"),
     clawbacks.ClawbackDeducted: _between("payments_due", "clawback_debtors"),
     clawbacks.ClawbackWaived: _between("clawback_waived", "clawback_debtors"),
@@ -82,8 +117,8 @@ MONEYLESS: frozenset[type[Event]] = frozenset(
         allocations.AllocationRevised,
         allocations.AllocationEnded,
         allocations.ContributionAssessed,
-        allocations.PaymentsSuspended,
-        allocations.PaymentsResumed,
+        suspensions.PaymentsSuspended,
+        suspensions.PaymentsResumed,
         allocations.SwitchedToProvidedServices,
         allocations.DirectPaymentResumed,
         payees.PayeeProposed,

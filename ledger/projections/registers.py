@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from datetime import timedelta
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
 
-from ledger.aggregates import allocations, care_decisions, payees
+from ledger.aggregates import care_decisions, payees, suspensions
 from ledger.aggregates import payment_cycle as cycle
-from ledger.aggregates import personal_budget as budget
+from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import TOPICS, Event
 from ledger.projections.tables import Entry, Key, Row, read_table
 
+_DAY = timedelta(days=1)
+
 
 class Budgets:
-    """The register of personal budgets. `state` is the stage of life, in one word."""
+    """The register of personal budgets. After a cancelled payment the last one is not shown."""
 
     table = read_table(
         "budgets",
@@ -37,7 +40,7 @@ class Budgets:
         Column("version", Integer, nullable=False),
         Index("ix_budgets_reference", "reference", unique=True),
     )
-    _COLUMN = {column.name: place for place, column in enumerate(table.columns)}
+    _COLUMN: ClassVar = {column.name: place for place, column in enumerate(table.columns)}
 
     def concerns(self, event_type: type[Event]) -> bool:
         return TOPICS[event_type].startswith("personal-budget.")
@@ -69,18 +72,18 @@ class Budgets:
             for column, value in changes(event).items():
                 row[self._COLUMN[column]] = value
 
-    _CHANGES: dict[type[Event], Callable[[Any], dict[str, Any]]] = {
+    _CHANGES: ClassVar[dict[type[Event], Callable[[Any], dict[str, Any]]]] = {
         care_decisions.DirectPaymentOffered: lambda e: (
             {} if e.outcome == "deferred" else {"offer_outcome": e.outcome}
         ),
         care_decisions.AgreementSigned: lambda e: {"agreement_version": e.template_version},
         care_decisions.BudgetClosed: lambda e: {"closed_on": e.effective_on},
         payees.PayeeVerified: lambda e: {"payee_reference": e.payee_reference},
-        allocations.PaymentsSuspended: lambda e: {
+        suspensions.PaymentsSuspended: lambda e: {
             "suspended_from": e.effective_on,
             "suspension_review_on": e.review_on,
         },
-        allocations.PaymentsResumed: lambda _: {
+        suspensions.PaymentsResumed: lambda _: {
             "suspended_from": None,
             "suspension_review_on": None,
         },
@@ -89,7 +92,18 @@ class Budgets:
             "last_payment_reference": e.payment_reference,
             "last_payment_pence": e.amount_pence,
         },
+        budget.PaymentCancelled: lambda e: {
+            "last_payment_reference": None,
+            "last_payment_pence": None,
+            **_paid_to_before(e),
+        },
     }
+
+
+def _paid_to_before(event: budget.PaymentCancelled) -> dict[str, Any]:
+    """The last day paid to before the cancelled payment's own days, if it had any."""
+    own = [line.window.starts_on for line in event.lines if not line.adjustment]
+    return {"paid_to": min(own) - _DAY} if own else {}
 
 
 class Payments:
@@ -120,12 +134,15 @@ class Payments:
             budget.PaymentConfirmed,
             budget.PaymentReturned,
             budget.PaymentReissued,
+            budget.PaymentCancelled,
         )
 
     def keys(self, entry: Entry) -> Iterator[Key]:
         event: Any = entry.event
         yield (event.payment_reference,)
-        if isinstance(event, budget.PaymentReissued):
+        if isinstance(event, budget.PaymentReissued) or (
+            isinstance(event, budget.PaymentCancelled) and event.reissue_of
+        ):
             yield (event.reissue_of,)
 
     def apply(self, entry: Entry, rows: dict[Key, Row]) -> None:
@@ -150,6 +167,10 @@ class Payments:
         elif isinstance(event, budget.PaymentReturned):
             row = rows[event.payment_reference,]
             row[self._STATUS], row[self._REASON] = "returned", event.reason_code
+        elif isinstance(event, budget.PaymentCancelled):
+            rows[event.payment_reference,][self._STATUS] = "cancelled"
+            if event.reissue_of:
+                rows[event.reissue_of,][self._STATUS] = "returned"
         elif isinstance(event, budget.PaymentReissued):
             returned = rows[event.reissue_of,]
             returned[self._STATUS] = "reissued"
@@ -190,7 +211,7 @@ class Cycles:
         Index("ix_cycles_reference", "reference", unique=True),
     )
     _STATUS, _APPROVED_BY = 2, 11
-    _SIMPLE = {
+    _SIMPLE: ClassVar[dict[type[Event], str]] = {
         cycle.CycleRejected: "rejected",
         cycle.CycleCancelled: "cancelled",
         cycle.CycleSettled: "settled",
