@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -13,6 +14,7 @@ from ledger.errors import BeyondBankHolidayData, InvalidDate, InvalidPeriod
 
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _ONE_DAY = timedelta(days=1)
+ENGLAND = ZoneInfo("Europe/London")
 _SATURDAY = 5
 
 
@@ -59,6 +61,11 @@ def parse_date(text: object, field: str = "date") -> date:
 def four_weekly(starts_on: date, weeks: int = 4) -> Period:
     """The payment period of whole weeks (four, unless told) that starts on a day."""
     return Period(starts_on, starts_on + timedelta(days=7 * weeks - 1))
+
+
+def day_in_england(moment: datetime) -> date:
+    """The day it is in England at a moment: an hour ahead of UTC in summer."""
+    return moment.astimezone(ENGLAND).date()
 
 
 def financial_year(day: date) -> str:

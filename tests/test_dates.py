@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ledger.dates import (
     Period,
     WorkingDays,
+    day_in_england,
     england,
     financial_year,
     four_weekly,
@@ -235,3 +236,15 @@ def test_working_days_can_be_built_from_a_plain_set_of_holidays() -> None:
     assert days.next(date(2026, 12, 24)) == date(2026, 12, 28)
     with pytest.raises(BeyondBankHolidayData):
         days.next(date(2026, 12, 28))
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        ("2026-06-30T23:30:00+00:00", "2026-07-01"),  # half past midnight in summer
+        ("2026-01-31T23:30:00+00:00", "2026-01-31"),
+        ("2026-10-25T00:30:00+00:00", "2026-10-25"),  # the first of the two half past ones
+    ],
+)
+def test_the_day_is_england_s_own(moment: str, day: str) -> None:
+    assert day_in_england(datetime.fromisoformat(moment)) == date.fromisoformat(day)

@@ -30,7 +30,7 @@ from ledger.api.problems import (
 )
 from ledger.application import Ledger, said
 from ledger.commands import require_keepable
-from ledger.dates import parse_date
+from ledger.dates import day_in_england, parse_date
 from ledger.errors import InvalidDate, Refusal
 
 MOST_BYTES = 1_000_000
@@ -230,8 +230,8 @@ def _moment(text: str) -> datetime:
 
 
 def today() -> date:
-    """The day it is on this server."""
-    return datetime.now().astimezone().date()
+    """The day it is in England."""
+    return day_in_england(datetime.now(UTC))
 
 
 AsOfAsked = Annotated[AsOf, Depends(read_as_of)]

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from ledger.aggregates.event_sourced import Said
 from ledger.cli.screen import Progress, Screen, as_json, progress
+from ledger.dates import day_in_england
 from ledger.errors import Refusal, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Session:
         """What accompanies a command given now; it takes effect today unless told."""
         moment = now()
         return {
-            "effective_on": effective_on or moment.date(),
+            "effective_on": effective_on or day_in_england(moment),
             "recorded_at": moment,
             "recorded_by": self.actor(),
         }
