@@ -128,8 +128,7 @@ class PostgresRecorder(PostgresApplicationRecorder):
             "COPY {schema}.{table} (originator_id, originator_version, topic, state) "
             "FROM STDIN (FORMAT BINARY)"
         ).format(**names)
-        # Without the library's unlocked insert function and its type: nothing may append past
-        # the lock.
+        # Without the library's unlocked insert function: nothing may append past the lock.
         del self.sql_create_statements[self.create_insert_function_statement_index]
         self.sql_create_statements = [
             statement

@@ -84,7 +84,10 @@ def following(ledger: Ledger) -> Projections:
 
 
 def run(step: str, database_url: str, folder: Path) -> None:
-    """One step on an existing ledger, small as it is, in several batches and by COPY."""
+    """One step; small as the ledger is, in several batches and by COPY."""
+    if step == "init":
+        Ledger.initialise(settings_for(database_url, folder))
+        return
     payment_run.SETTLED_AT_A_TIME = 7
     PostgresRecorder.COPY_FROM = 20
     with Ledger(settings_for(database_url, folder)) as ledger:

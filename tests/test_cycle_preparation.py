@@ -18,7 +18,8 @@ from ledger.aggregates.cycle_preparation import (
     new_payment_reference,
 )
 from ledger.aggregates.payment_cycle import CycleException, CycleLine, PaymentCycle
-from ledger.aggregates.personal_budget import PaymentScheduled, PersonalBudget
+from ledger.aggregates.payments import PaymentScheduled
+from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period
 from ledger.entitlement import funding_totals
 from ledger.errors import (

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger.aggregates import payment_cycle, personal_budget
+from ledger.aggregates import payment_cycle, payments
 from ledger.aggregates.event_sourced import EVENT_TYPES, TOPICS
 from ledger.errors import UnknownEvent
 from ledger.store import decode
@@ -48,7 +48,7 @@ def fields_given(value: Any, plain: Any) -> Iterator[str]:
 
 def test_every_registered_topic_has_an_example() -> None:
     """A new event: add golden/events/<topic>.json, one line as it would be stored."""
-    assert personal_budget.PaymentScheduled in TOPICS
+    assert payments.PaymentScheduled in TOPICS
     assert payment_cycle.CyclePrepared in TOPICS
     assert EXAMPLES.keys() == EVENT_TYPES.keys()
 

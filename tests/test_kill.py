@@ -237,6 +237,29 @@ def test_killed_before_every_call_that_touches_the_world(
     )
 
 
+def test_killed_while_the_ledger_is_made(council: Council, runner: Runner, tmp_path: Path):
+    kills: list[int | None] = [None]
+    for kill_at in kills:
+        folder = tmp_path / f"{kill_at}"
+        folder.mkdir()
+        with council.database(folder) as url:
+            runner.start("init", url, folder, kill_at)
+            if kill_at is None:
+                assert runner.end() == 0
+                kills += chosen(json.loads((folder / "boundaries.json").read_text()), "init")
+                continue
+            assert runner.end() == -signal.SIGKILL
+            Ledger.initialise(settings_for(url, folder))
+            run("import", url, folder)
+            with Ledger(settings_for(url, folder)) as ledger:
+                assert ledger.projections.verify() is None
+                # The key file is another one, and with it every keyed fingerprint.
+                assert [row[:3] for row in without_numbers(ledger)] == [
+                    row[:3] for row in council.before["import"].log_after
+                ]
+    print(f"{council.kind}, init: {len(kills) - 1} kills, 0 violations, seed {SEED}")
+
+
 def test_killed_at_random_moments(council: Council, runner: Runner, tmp_path: Path):
     rng = random.Random(SEED)
     print(f"seed {SEED}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -74,8 +75,13 @@ def a_cycle_line(number: int = 1, pence: int = 66_820, **facts: Any) -> CycleLin
 
 TWO_LINES = (a_cycle_line(1, 66_820), a_cycle_line(2, 4_000))
 NOTED = (CycleException("first_payment", "PB000001", "DP000001", now_pence=66_820),)
-WHAT_IS_PREPARED = {"period": APRIL, "pay_on": PAY_ON, "lines": TWO_LINES, "exceptions": NOTED}
-SEEN = {"total_pence": 70_820, "lines_sha256": lines_hash(TWO_LINES), "by": "bob"}
+WHAT_IS_PREPARED: dict[str, Any] = {
+    "period": APRIL,
+    "pay_on": PAY_ON,
+    "lines": TWO_LINES,
+    "exceptions": NOTED,
+}
+SEEN = {"total_pence": 70_820, "lines_sha256": lines_hash(**WHAT_IS_PREPARED), "by": "bob"}
 FILE = {
     "file_name": "C1-000001.bacs",
     "file_format": "bacs-standard-18",
@@ -91,6 +97,11 @@ STEPS: dict[str, dict[str, Any]] = {
     "issue": FILE,
     "settle": {"effective_on": PAY_ON},
 }
+
+
+def a_hash(*lines: CycleLine, noted: Sequence[CycleException] = NOTED) -> str:
+    """The seal of a cycle with these lines."""
+    return lines_hash(APRIL, PAY_ON, lines, noted)
 
 
 def a_cycle(last_step: str | None = "prepare") -> Story[PaymentCycle]:
@@ -136,7 +147,7 @@ def test_a_cycle_is_prepared_with_its_totals() -> None:
         CyclePrepared,
         line_count=2,
         total_pence=70_820,
-        lines_sha256=lines_hash(TWO_LINES),
+        lines_sha256=SEEN["lines_sha256"],
         exception_count=1,
         off_cycle=False,
     )
@@ -169,17 +180,17 @@ def test_preparing_the_same_again_records_nothing() -> None:
     a_cycle().when("prepare", **WHAT_IS_PREPARED).nothing()
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"lines": TWO_LINES[:1]},
-        {"lines": TWO_LINES[::-1]},
-        {"exceptions": ()},
-        {"period": cycle_period(2)},
-        {"pay_on": date(2026, 4, 1)},
-        {"by": "cat"},
-    ],
-)
+OTHER_PREPARATIONS: list[dict[str, Any]] = [
+    {"lines": TWO_LINES[:1]},
+    {"lines": TWO_LINES[::-1]},
+    {"exceptions": ()},
+    {"exceptions": (*NOTED, CycleException("ended", "PB000002"))},
+    {"period": cycle_period(2)},
+    {"pay_on": date(2026, 4, 1)},
+]
+
+
+@pytest.mark.parametrize("other", [*OTHER_PREPARATIONS, {"by": "cat"}])
 def test_preparing_otherwise_replaces_what_was_listed(other: dict[str, Any]) -> None:
     facts = {**WHAT_IS_PREPARED, **other}
     story = a_cycle().when("prepare", **facts).then(CycleLinesListed, CyclePrepared)
@@ -187,11 +198,18 @@ def test_preparing_otherwise_replaces_what_was_listed(other: dict[str, Any]) -> 
     assert story.aggregate.exceptions == list(facts["exceptions"])
 
 
-def test_preparing_other_lines_voids_what_the_approver_saw() -> None:
-    story = a_cycle().and_("prepare", **{**WHAT_IS_PREPARED, "lines": TWO_LINES[::-1]})
-    story.when("approve", **SEEN).refused(
-        CycleChangedSinceSeen, total_pence=70_820, lines_sha256=lines_hash(TWO_LINES[::-1])
+@pytest.mark.parametrize("other", OTHER_PREPARATIONS)
+def test_preparing_otherwise_voids_what_the_approver_saw(other: dict[str, Any]) -> None:
+    """The same lines paid on another day, or with another exception, are not what was seen."""
+    facts = {**WHAT_IS_PREPARED, **other}
+    a_cycle().and_("prepare", **facts).when("approve", **SEEN).refused(
+        CycleChangedSinceSeen, lines_sha256=lines_hash(**facts)
     )
+
+
+def test_the_same_prepared_by_another_person_is_what_the_approver_saw() -> None:
+    story = a_cycle().and_("prepare", **WHAT_IS_PREPARED, by="cat")
+    story.when("approve", **SEEN).then(CycleApproved)
 
 
 def test_a_rejected_cycle_is_prepared_again_even_with_the_same_lines() -> None:
@@ -239,9 +257,8 @@ def test_approving_something_else_is_refused(other: dict[str, Any]) -> None:
 
 def test_a_cycle_without_a_payment_cannot_be_approved() -> None:
     story = a_cycle(None).and_("prepare", **{**WHAT_IS_PREPARED, "lines": ()})
-    story.when("approve", total_pence=0, lines_sha256=lines_hash([]), by="bob").refused(
-        CycleIsEmpty
-    )
+    empty = {"total_pence": 0, "lines_sha256": a_hash(), "by": "bob"}
+    story.when("approve", **empty).refused(CycleIsEmpty)
 
 
 def test_approving_twice_records_nothing_unless_other_lines_are_meant() -> None:
@@ -270,14 +287,18 @@ def test_only_a_prepared_cycle_is_rejected(standing: str) -> None:
 # --- cancelling ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("standing", ["prepared", "rejected"])
-def test_a_cycle_not_yet_approved_is_cancelled_once(standing: str) -> None:
+BEFORE_ANY_FILE = ("prepared", "rejected", "approved")
+
+
+@pytest.mark.parametrize("standing", BEFORE_ANY_FILE)
+def test_a_cycle_is_cancelled_once_before_any_bank_file(standing: str) -> None:
     story = STANDINGS[standing]().when("cancel").then(CycleCancelled)
+    assert story.aggregate.status == "cancelled"
     story.when("cancel").nothing()
 
 
-@pytest.mark.parametrize("standing", refused_everywhere_but("prepared", "rejected", "cancelled"))
-def test_an_approved_cycle_cannot_be_cancelled(standing: str) -> None:
+@pytest.mark.parametrize("standing", refused_everywhere_but(*BEFORE_ANY_FILE, "cancelled"))
+def test_a_cycle_whose_file_was_made_cannot_be_cancelled(standing: str) -> None:
     STANDINGS[standing]().when("cancel").refused(CycleAlreadyDecided)
 
 
@@ -335,27 +356,65 @@ def test_every_field_of_a_line_is_sealed() -> None:
 def test_the_hash_changes_with_any_changed_line(name: str) -> None:
     line = a_cycle_line()
     changed = msgspec.structs.replace(line, **{name: OTHERWISE[name]})
-    assert lines_hash([changed]) != lines_hash([line])
+    assert a_hash(changed) != a_hash(line)
 
 
 def test_the_hash_changes_with_a_line_more_a_line_less_or_another_order() -> None:
     one, two = TWO_LINES
-    hashes = {lines_hash(lines) for lines in ([], [one], [two], [one, two], [two, one], [one] * 2)}
-    assert len(hashes) == 6
+    several: list[tuple[CycleLine, ...]] = [(), (one,), (two,), (one, two), (two, one), (one, one)]
+    assert len({a_hash(*lines) for lines in several}) == 6
+
+
+NOTED_OTHERWISE: dict[str, Any] = {
+    "code": "ended",
+    "budget_reference": "PB000009",
+    "payment_reference": "DP000009",
+    "detail": "SR1",
+    "was_pence": 1,
+    "now_pence": None,
+}
+
+
+def test_every_field_of_an_exception_is_sealed() -> None:
+    assert NOTED_OTHERWISE.keys() == set(CycleException.__struct_fields__)
+
+
+@pytest.mark.parametrize("name", NOTED_OTHERWISE)
+def test_the_hash_changes_with_any_changed_exception(name: str) -> None:
+    changed = msgspec.structs.replace(NOTED[0], **{name: NOTED_OTHERWISE[name]})
+    seals = [a_hash(*TWO_LINES, noted=noted) for noted in ((), NOTED, [changed], NOTED * 2)]
+    assert len(set(seals)) == 4
+
+
+def test_the_hash_changes_with_the_period_and_the_pay_date() -> None:
+    seals = {
+        lines_hash(period, pay_on, TWO_LINES, NOTED)
+        for period in (APRIL, cycle_period(2))
+        for pay_on in (PAY_ON, date(2026, 4, 1))
+    }
+    assert len(seals) == 4
 
 
 def test_the_hash_can_be_worked_out_by_anyone_from_what_is_stored() -> None:
     """Fixed for ever: another way of writing the lines would void every approval."""
-    written = (
-        b'{"budget_reference":"PB000001","budget_version":7,"payment_reference":"DP000001",'
+    line = (
+        b'\n{"budget_reference":"PB000001","budget_version":7,"payment_reference":"DP000001",'
         b'"payee_reference":"payee-1","amount_pence":66820,"lines":[{"kind":"allocation",'
         b'"line_reference":"L1","funding_stream":"social_care","cost_centre":"S4100",'
         b'"window":{"starts_on":"2026-04-06","ends_on":"2026-05-03"},"amount_pence":66820,'
-        b'"starts_on":"2026-04-06","ends_on":"2026-05-03"}]}\n'
+        b'"starts_on":"2026-04-06","ends_on":"2026-05-03"}]}'
     )
-    assert lines_hash([a_cycle_line()]) == hashlib.sha256(written).hexdigest()
-    read = msgspec.json.decode(written, type=CycleLine)
-    assert lines_hash([read, read]) == hashlib.sha256(written * 2).hexdigest()
+    first = b'[{"starts_on":"2026-04-06","ends_on":"2026-05-03"},"2026-04-02"]'
+    exception = (
+        b'\n{"code":"first_payment","budget_reference":"PB000001",'
+        b'"payment_reference":"DP000001","now_pence":66820}'
+    )
+    assert a_hash(noted=()) == hashlib.sha256(first).hexdigest()
+    assert a_hash(a_cycle_line()) == hashlib.sha256(first + line + exception).hexdigest()
+    read = msgspec.json.decode(line, type=CycleLine)
+    noted = [msgspec.json.decode(exception, type=CycleException)] * 2
+    written = first + line * 2 + exception * 2
+    assert a_hash(read, read, noted=noted) == hashlib.sha256(written).hexdigest()
 
 
 # --- what the cycle comes to --------------------------------------------------------------
@@ -399,6 +458,7 @@ ANY_STEP = st.sampled_from(
         ("approve", SEEN),
         ("approve", SEEN),
         ("reject", {"reason_code": "other", "by": "bob"}),
+        ("prepare", {**WHAT_IS_PREPARED, "pay_on": date(2026, 4, 1)}),
         ("cancel", {}),
         ("issue", FILE),
         ("settle", {"effective_on": PAY_ON}),

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.aggregates import personal_budget as budget
+from ledger.aggregates import payments as budget
 from ledger.aggregates.care_decisions import LAWFUL_EXCLUSIONS
 from ledger.aggregates.clawbacks import (
     ClawbackConfirmed,
