@@ -6,11 +6,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from ledger import migrations
-from ledger.people import durable
 from ledger.database import connect, writing
+from ledger.people import durable
 
 
-def differences(connection) -> list:
+def differences(connection):
     ours = set(durable.tables)
     context = MigrationContext.configure(
         connection,

@@ -10,16 +10,14 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from ledger.aggregates import care_decisions, clawbacks, payees, personal_budget, spend_returns
+from ledger.aggregates import care_decisions, clawbacks, payees, payments, spend_returns
 from ledger.aggregates.allocations import (
     AllocationAgreed,
     AllocationEnded,
     AllocationRevised,
     ContributionAssessed,
     DirectPaymentResumed,
-    PaymentsResumed,
-    PaymentsSuspended,
-    SuspensionReason,
+    PaidDeployment,
     SwitchedToProvidedServices,
 )
 from ledger.aggregates.care_decisions import (
@@ -40,19 +38,20 @@ from ledger.aggregates.clawbacks import (
 )
 from ledger.aggregates.event_sourced import Event, Recorded, commands_of, register
 from ledger.aggregates.payees import PayeeProposed, PayeeVerified
-from ledger.aggregates.personal_budget import (
+from ledger.aggregates.payments import (
     PaymentConfirmed,
     PaymentReissued,
     PaymentReturned,
     PaymentScheduled,
-    PersonalBudget,
 )
+from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.spend_returns import (
     SpendReturnAccepted,
     SpendReturnQueried,
     SpendReturnRequested,
     SpendReturnSubmitted,
 )
+from ledger.aggregates.suspensions import PaymentsResumed, PaymentsSuspended, SuspensionReason
 from ledger.entitlement import Deployment
 from ledger.errors import (
     AgreementNotSigned,
@@ -385,6 +384,36 @@ def test_a_line_ends_after_its_last_day_and_a_rate_agreed_for_later_ends_with_it
     story.when("end_allocation", line_reference="L1", effective_on=on("05-03")).nothing()
 
 
+# --- what is free in law ------------------------------------------------------------------
+
+FREE: list[tuple[str, str]] = [
+    ("care_act_2014", "nhs"),
+    ("mental_health_act_1983_s117", "social_care"),
+    ("mental_health_act_1983_s117", "nhs"),
+    ("care_act_2014_carer", "social_care"),
+]
+
+
+@pytest.mark.parametrize(("legal_basis", "funding_stream"), FREE)
+@pytest.mark.parametrize("asked", [True, False])
+def test_no_contribution_is_set_against_what_is_free_in_law_whatever_is_asked(
+    legal_basis: str, funding_stream: str, asked: bool
+) -> None:
+    line = a_line("L1", 31_000, funding_stream=funding_stream, chargeable=asked)
+    budget = a_payable_budget(lines=[line], legal_basis=legal_basis)
+    assert [term.chargeable for term in budget.allocations] == [False]
+    assert budget.payment_due(APRIL).amount_pence == 4 * 31_000
+    given(budget).when("agree_allocation", lines=(line,)).nothing()
+
+
+@pytest.mark.parametrize("legal_basis", ["care_act_2014", "children_act_1989_s17a"])
+@pytest.mark.parametrize("asked", [True, False])
+def test_any_other_line_is_charged_as_it_is_asked(legal_basis: str, asked: bool) -> None:
+    lines = [a_line("L1", 31_000, chargeable=asked), a_line("L2", 100, funding_stream="nhs")]
+    budget = a_payable_budget(lines=lines, legal_basis=legal_basis)
+    assert [term.chargeable for term in budget.allocations] == [asked, False]
+
+
 # --- the contribution ---------------------------------------------------------------------
 
 
@@ -521,6 +550,22 @@ def test_a_direct_payment_is_resumed_only_for_lines_that_once_were() -> None:
     )
 
 
+@pytest.mark.parametrize("deployment", get_args(PaidDeployment))
+def test_a_direct_payment_is_resumed_to_the_person_or_to_a_managed_account(
+    deployment: Deployment,
+) -> None:
+    story = payable().and_("switch_to_provided_services", effective_on=on("04-20"))
+    resumed = {"deployment": deployment, "effective_on": on("05-04")}
+    story.when("resume_direct_payment", **resumed).then(
+        DirectPaymentResumed, line_references=("L1",), deployment=deployment
+    )
+    assert [t.deployment for t in story.aggregate.lines_in_force(on("05-03"))] == [
+        "provided_service"
+    ]
+    assert [t.deployment for t in story.aggregate.lines_in_force(on("05-04"))] == [deployment]
+    assert story.aggregate.payment_due(MAY).amount_pence == 2 * 16_705 + 66_820
+
+
 def test_a_line_that_never_was_a_direct_payment_becomes_one_when_it_is_named() -> None:
     mixture().when("resume_direct_payment", line_references=("L3",)).then(
         DirectPaymentResumed, line_references=("L3",)
@@ -563,14 +608,28 @@ def test_a_budget_is_closed_and_the_same_again_records_nothing() -> None:
         ("suspend_payments", IN_HOSPITAL),
         ("switch_to_provided_services", {}),
         ("resume_direct_payment", {}),
-        ("propose_payee", PAYEE_2),
-        ("verify_payee", {"payee_reference": "payee-2"}),
     ],
 )
-def test_a_closed_budget_takes_no_new_terms_or_payee(command: str, facts: dict[str, Any]) -> None:
+def test_a_closed_budget_takes_no_new_terms(command: str, facts: dict[str, Any]) -> None:
     story = closed().when(command, **facts).refused(BudgetIsClosed)
     assert story.refusal is not None
     assert story.refusal.details == {"closed_on": "2026-05-03"}
+
+
+def test_a_payee_may_change_after_closing_so_that_money_that_came_back_is_sent_on() -> None:
+    story, reference = returned()
+    story.and_("close", reason_code="died", effective_on=on("05-03"))
+    story.when("propose_payee", **PAYEE_2, effective_on=on("05-05")).then(PayeeProposed)
+    verify = {"payee_reference": "payee-2", "effective_on": on("05-05")}
+    story.when("verify_payee", **verify, by="ann").refused(VerifierProposedPayee)
+    story.when("verify_payee", **verify, by="bob").then(PayeeVerified)
+    story.when(
+        "reissue_payment",
+        payment_reference="DP2",
+        reissue_of=reference,
+        cycle_reference="C2",
+        effective_on=on("05-08"),
+    ).then(PaymentReissued, payee_reference="payee-2")
 
 
 def test_after_closing_what_is_left_over_can_still_be_settled() -> None:
@@ -1289,7 +1348,7 @@ COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "return_payment": {
         "nth": st.integers(0, 3),
-        "reason_code": one_of(personal_budget.ReturnReason),
+        "reason_code": one_of(payments.ReturnReason),
     },
     # Given by a payment cycle, not by people:
     "schedule_payment": {"cycle": st.integers(1, 4)},

@@ -8,11 +8,10 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime
 
+from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger, said
 from ledger.config import Settings
 from scheduler import scheduler_for
-
-from ledger.aggregates.personal_budget import PersonalBudget
 
 
 def settings_for(database_url, tmp_path) -> Settings:
