@@ -147,7 +147,19 @@ def measured(url: str) -> dict[str, Any]:
         finally:
             server.terminate()
             server.wait()
-    return {"events_a_budget": events, **json.loads(done.stdout)}
+    return {"events_a_budget": events, **json.loads(done.stdout), "machine": speed()}
+
+
+def speed() -> dict[str, float]:
+    """How fast this machine is just now: a fixed loop in one process, and how busy others are.
+
+    On shared machines it varies threefold from one minute to the next, and so does the rest."""
+    began = time.perf_counter()
+    total = 0
+    for number in range(3_000_000):
+        total += number
+    seconds = time.perf_counter() - began
+    return {"loop_ms": round(seconds * 1000), "load_average": round(os.getloadavg()[0], 1)}
 
 
 def main() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from eventsourcing.persistence import InfrastructureFactory
@@ -66,6 +68,20 @@ def initialising(engine: Engine) -> Iterator[Connection]:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('pbledger init'))")
         yield connection
+
+
+@contextmanager
+def one_at_a_time(engine: Engine) -> Iterator[None]:
+    """Whoever makes the read tables anew waits here for who is at it; a killed one lets go."""
+    if engine.dialect.name == "postgresql":
+        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.detach()  # the lock is the session's, and goes when this closes
+            connection.exec_driver_sql("SELECT pg_advisory_lock(hashtext('pbledger rebuild'))")
+            yield
+        return
+    with Path(f"{engine.url.database}.rebuild").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def writing(engine: Engine) -> Engine:

@@ -229,6 +229,17 @@ def test_a_cycle_is_cancelled(api: Api) -> None:
     prepare(api).refused("cycle-already-decided", 409)
 
 
+def test_an_approved_cycle_is_cancelled_with_its_payments(api: Api) -> None:
+    make_payable(api)
+    prepare(api).done(201)
+    approve(api).done()
+    cancelled = api.post(f"{CYCLE}/cancel", {"effective_on": "2026-03-30"}).done()
+    assert cancelled["status"] == "cancelled"
+    assert [p["status"] for p in api.get(BUDGET)["payments"]] == ["cancelled"]
+    assert set(api.get(f"{BUDGET}/balance")["accounts"].values()) == {0}
+    assert api.get(BUDGET, on="2026-05-03")["due"]["amount_pence"] == PAID
+
+
 def test_what_another_process_wrote_is_there_at_once(api: Api, tmp_path: Path) -> None:
     """The read tables are caught up before they answer."""
     with serving(api.ledger.settings) as other:

@@ -351,6 +351,47 @@ def test_a_suspension_that_is_over_is_not_told() -> None:
     assert "suspended" not in codes(budget)
 
 
+def test_a_cancelled_payment_raises_the_questions_that_it_raised_before() -> None:
+    budget = a_payable_budget(lines=[a_line("L1", 31_000, ends_on=on("04-23"))])
+    before = prepared(budget, period=APRIL)
+    assert codes(budget, period=APRIL) == ["first_payment"]
+    tell(budget, "cancel_payment", payment_reference=pay(budget, APRIL))
+    [line], exceptions = prepared(budget, period=APRIL)
+    assert (line.lines, line.amount_pence) == (before[0][0].lines, before[0][0].amount_pence)
+    assert exceptions == before[1]
+    assert codes(budget, period=JUNE) == ["first_payment"], "paid late, not ended twice"
+
+
+def managed(reference: str) -> PersonalBudget:
+    """A budget paid to an account that a third party holds."""
+    budget = a_payable_budget(reference, without=["propose_payee", "verify_payee"])
+    account = {"payee_reference": "payee-1", "fingerprint": "account-1"}
+    tell(budget, "propose_payee", payee_type="managed_account", **account)
+    tell(budget, "verify_payee", payee_reference="payee-1", by="bob")
+    return budget
+
+
+def test_a_managed_account_is_shared_on_purpose() -> None:
+    one, two = managed("PB000001"), managed("PB000002")
+    assert codes(one, two) == ["first_payment"] * 2
+    for budget in (one, two):
+        reference = pay(budget, APRIL)
+        tell(budget, "return_payment", payment_reference=reference, reason_code="3")
+    references = tuple(ref for budget in (one, two) for ref in budget.payments)
+    assert "account_shared" not in codes(one, two, reissue=references)
+
+
+def test_an_account_shared_with_a_managed_one_is_told_only_if_two_others_share_it() -> None:
+    alone = a_payable_budget("PB000002")
+    assert "account_shared" not in codes(managed("PB000001"), alone)
+    other = a_payable_budget("PB000003")
+    shared = prepared(managed("PB000001"), alone, other)[1]
+    assert [e.budget_reference for e in shared if e.code == "account_shared"] == [
+        "PB000002",
+        "PB000003",
+    ]
+
+
 # --- sending returned money again ---------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -39,6 +39,7 @@ from ledger.aggregates.clawbacks import (
 from ledger.aggregates.event_sourced import Event, Recorded, commands_of, register
 from ledger.aggregates.payees import PayeeProposed, PayeeVerified
 from ledger.aggregates.payments import (
+    PaymentCancelled,
     PaymentConfirmed,
     PaymentReissued,
     PaymentReturned,
@@ -52,7 +53,7 @@ from ledger.aggregates.spend_returns import (
     SpendReturnSubmitted,
 )
 from ledger.aggregates.suspensions import PaymentsResumed, PaymentsSuspended, SuspensionReason
-from ledger.entitlement import Deployment
+from ledger.entitlement import Deployment, FundingTotal
 from ledger.errors import (
     AgreementNotSigned,
     AllocationLineExists,
@@ -76,6 +77,7 @@ from ledger.errors import (
     PayeeNotVerified,
     PaymentAlreadyReturned,
     PaymentDiffersFromEntitlement,
+    PaymentHasLeft,
     PaymentNotFound,
     PaymentNotIssued,
     PaymentNotReturned,
@@ -942,6 +944,154 @@ def test_nothing_is_sent_again_while_a_gate_is_shut() -> None:
     ).refused(PaymentsAreSuspended)
 
 
+# --- cancelled before it left -------------------------------------------------------------
+
+
+def test_a_promised_payment_is_cancelled_once_and_what_it_was_for_is_owed_again() -> None:
+    story = payable()
+    owed = story.aggregate.payment_due(APRIL)
+    reference = pay(story.aggregate, APRIL)
+    assert story.aggregate.payment_due(APRIL).lines == ()
+    story.when("cancel_payment", payment_reference=reference, by="bob").then(
+        PaymentCancelled,
+        cycle_reference="C1",
+        amount_pence=66_820,
+        lines=owed.lines,
+        deductions=(),
+        reissue_of="",
+        funding=(FundingTotal("social_care", "S4100", 66_820),),
+    )
+    assert story.aggregate.payment_due(APRIL) == owed
+    assert story.aggregate.last_payment is None, "the next is the first payment again"
+    assert story.aggregate.payments[reference].status == "cancelled"
+    story.when("cancel_payment", payment_reference=reference).nothing()
+    story.when("schedule_payment", **payment_for(story.aggregate, APRIL, "C2")).then(
+        PaymentScheduled, amount_pence=66_820, lines=owed.lines
+    )
+
+
+def test_a_payment_that_has_left_cannot_be_cancelled() -> None:
+    story, reference = paid()
+    this = {"payment_reference": reference}
+    story.and_("confirm_payment", **this)
+    story.when("cancel_payment", **this).refused(PaymentHasLeft)
+    story.and_("return_payment", **this, reason_code="3", effective_on=on("04-09"))
+    story.when("cancel_payment", **this).refused(PaymentHasLeft)
+    again = {"payment_reference": "DP2", "reissue_of": reference, "cycle_reference": "C2"}
+    story.and_("reissue_payment", **again, effective_on=on("05-01"))
+    story.when("cancel_payment", **this).refused(PaymentHasLeft)
+    story.when("cancel_payment", payment_reference="DP0").refused(PaymentNotFound)
+
+
+def test_a_cancelled_payment_neither_leaves_nor_comes_back_nor_is_sent_again() -> None:
+    """It is owed again, so money under its reference would be paid twice."""
+    story, reference = paid()
+    payment = {**payment_for(payable().aggregate, APRIL), "payment_reference": reference}
+    story.and_("cancel_payment", payment_reference=reference)
+    back = {"payment_reference": reference, "reason_code": "0", "effective_on": on("04-09")}
+    story.when("return_payment", **back).refused(PaymentNotIssued)
+    story.when("confirm_payment", payment_reference=reference).refused(PaymentNotIssued)
+    again = {"payment_reference": "DP2", "reissue_of": reference, "cycle_reference": "C2"}
+    story.when("reissue_payment", **again, effective_on=on("05-01")).refused(PaymentNotReturned)
+    story.when("schedule_payment", **payment).refused(ReferenceUsedForOtherFacts)
+
+
+def test_a_cancelled_payment_gives_its_instalments_back_to_their_clawbacks() -> None:
+    story = payable()
+    for reference, instalment in (("CB1", 6_000), ("CB2", 10_000)):
+        for command, facts in a_confirmed_clawback(10_000, instalment, reference):
+            story.and_(command, **facts)
+    owed = story.aggregate.payment_due(APRIL)
+    reference = pay(story.aggregate, APRIL)
+    clawbacks_now = story.aggregate.clawbacks
+    assert [(c.status, c.outstanding_pence) for c in clawbacks_now.values()] == [
+        ("confirmed", 4_000),
+        ("settled", 0),
+    ]
+    story.when("cancel_payment", payment_reference=reference).then(
+        PaymentCancelled, amount_pence=50_820, deductions=(("CB1", 6_000), ("CB2", 10_000))
+    )
+    assert [(c.status, c.outstanding_pence) for c in clawbacks_now.values()] == [
+        ("confirmed", 10_000),
+        ("confirmed", 10_000),
+    ]
+    assert story.aggregate.payment_due(APRIL) == owed
+
+
+def test_an_instalment_given_back_is_owed_beside_what_was_received_since() -> None:
+    story = clawed_back(*STEPS, instalment=6_000)
+    reference = pay(story.aggregate, APRIL)
+    story.and_("receive_clawback", **CB1, amount_pence=4_000, receipt_reference="R1")
+    assert story.aggregate.clawbacks["CB1"].status == "settled"
+    story.when("cancel_payment", payment_reference=reference).then(PaymentCancelled)
+    assert story.aggregate.clawbacks["CB1"].status == "confirmed"
+    assert story.aggregate.clawbacks["CB1"].outstanding_pence == 6_000
+
+
+def test_a_reissue_that_is_cancelled_can_be_sent_again_another_time() -> None:
+    story, reference = returned()
+    again = {"reissue_of": reference, "effective_on": on("05-01")}
+    story.and_("reissue_payment", payment_reference="DP2", cycle_reference="C2", **again)
+    story.when("cancel_payment", payment_reference="DP2").then(
+        PaymentCancelled,
+        amount_pence=66_820,
+        lines=(),
+        reissue_of=reference,
+        funding=(FundingTotal("reissued", "", 66_820),),
+    )
+    assert story.aggregate.payments[reference].status == "returned"
+    assert story.aggregate.payment_due(APRIL).lines == (), "it was paid once, and waits"
+    story.when("reissue_payment", payment_reference="DP3", cycle_reference="C3", **again).then(
+        PaymentReissued, amount_pence=66_820
+    )
+
+
+def test_an_earlier_payment_cancelled_after_a_later_one_is_arrears() -> None:
+    story, reference = paid()
+    story.and_("schedule_payment", **payment_for(story.aggregate, MAY, "C2"))
+    story.when("cancel_payment", payment_reference=reference).then(PaymentCancelled)
+    assert story.aggregate.payment_due(MAY).amount_pence == 66_820
+    assert {line.window for line in story.aggregate.payment_due(JUNE).lines} == {APRIL, JUNE}
+
+
+def test_of_several_corrections_alike_the_cancelled_one_goes() -> None:
+    story, _ = paid()
+    for period, cycle, weekly in ((MAY, "C2", 31_700), (JUNE, "C3", 31_000)):
+        revised = {"line_reference": "L1", "weekly_pence": weekly, "effective_on": FIRST_DAY}
+        story.and_("revise_allocation", **revised)
+        story.and_("schedule_payment", **payment_for(story.aggregate, period, cycle))
+    story.and_("revise_allocation", line_reference="L1", weekly_pence=31_700)
+    before = observable(story.aggregate)
+    reference = pay(story.aggregate, cycle_period(4), "C4")
+    story.when("cancel_payment", payment_reference=reference).then(PaymentCancelled)
+    assert observable(story.aggregate) == before
+
+
+def test_a_payment_is_cancelled_in_effect_from_the_day_it_was_to_be_paid() -> None:
+    for day in (date(2026, 3, 31), on("04-20")):
+        story, reference = paid()
+        story.when("cancel_payment", payment_reference=reference, effective_on=day).then(
+            PaymentCancelled, effective_on=date(2026, 4, 3)
+        )
+
+
+def test_a_cancelled_payment_that_a_later_one_had_corrected_is_owed_as_corrected() -> None:
+    story, reference = paid()
+    story.and_(
+        "revise_allocation", line_reference="L1", weekly_pence=33_850, effective_on=on("04-22")
+    )
+    may = payment_for(story.aggregate, MAY, "C2")
+    story.and_("schedule_payment", **may)
+    story.when("cancel_payment", payment_reference=reference).then(PaymentCancelled)
+    corrected = may["amount_pence"] - 4 * (33_850 - 14_295)
+    assert corrected == 4_886, "domain example B"
+    assert story.aggregate.payment_due(MAY).amount_pence == 66_820
+    story.when("schedule_payment", **payment_for(story.aggregate, MAY, "C3")).then(PaymentScheduled)
+    assert sum(line.amount_pence for line in story.aggregate.scheduled_lines) == (
+        66_820 + 4_886 + 4 * (33_850 - 14_295)
+    )
+
+
 # --- spend returns ------------------------------------------------------------------------
 
 
@@ -1131,6 +1281,35 @@ def test_a_clawback_cannot_be_confirmed_while_the_person_may_still_answer() -> N
         ClawbackNoticeNotEnded, respond_by="2026-04-20"
     )
     story.when("confirm_clawback", **confirm, effective_on=on("04-21")).then(ClawbackConfirmed)
+
+
+@pytest.mark.parametrize(
+    ("effective_on", "recorded_at"),
+    [
+        ("05-01", "2026-04-10T09:30Z"),  # a day in the future
+        ("05-01", "2026-04-20T09:30Z"),
+        ("04-20", "2026-04-30T09:30Z"),  # backdated into the notice
+        ("04-21", "2026-04-20T22:59Z"),  # a minute to midnight in England
+    ],
+)
+def test_neither_a_future_effective_date_nor_a_past_one_cuts_the_notice_short(
+    effective_on: str, recorded_at: str
+) -> None:
+    story = clawed_back(*STEPS[:2])
+    decided = {"effective_on": on(effective_on), "recorded_at": datetime.fromisoformat(recorded_at)}
+    story.when("confirm_clawback", **RECOVERED, **decided, by="bob").refused(
+        ClawbackNoticeNotEnded, respond_by="2026-04-20"
+    )
+
+
+def test_the_notice_ends_at_midnight_in_england() -> None:
+    decided = {
+        "effective_on": on("04-21"),
+        "recorded_at": datetime.fromisoformat("2026-04-20T23:00Z"),
+    }
+    clawed_back(*STEPS[:2]).when("confirm_clawback", **RECOVERED, **decided, by="bob").then(
+        ClawbackConfirmed
+    )
 
 
 def test_once_the_person_has_answered_a_decision_need_not_wait() -> None:
@@ -1353,6 +1532,7 @@ COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     # Given by a payment cycle, not by people:
     "schedule_payment": {"cycle": st.integers(1, 4)},
     "confirm_payment": {"nth": st.integers(0, 3)},
+    "cancel_payment": {"nth": st.integers(0, 3)},
     "reissue_payment": {"nth": st.integers(0, 3), "cycle_reference": st.just("C9")},
 }
 AND_WHO_AND_WHEN = {"effective_on": DATES, "by": st.sampled_from(["ann", "bob"])}
@@ -1381,6 +1561,9 @@ def ready(budget: PersonalBudget, command: str, facts: dict[str, Any]) -> dict[s
         if command == "reissue_payment":
             return {**facts, "payment_reference": f"{reference}R", "reissue_of": reference}
         return {**facts, "payment_reference": reference}
+    clawback = budget.clawbacks.get(facts.get("clawback_reference", ""))
+    if command == "confirm_clawback" and clawback and clawback.cause_code == "overpayment":
+        return {**facts, "amount_pence": -sum(x.amount_pence for x in budget.adjustments_due())}
     return facts
 
 
@@ -1415,8 +1598,61 @@ PAYABLE: list[tuple[str, dict[str, Any]]] = [
 ANY_LIFE = st.lists(ANYTHING_SAID, max_size=25)
 
 
+TERMS = (
+    "agree_allocation",
+    "revise_allocation",
+    "end_allocation",
+    "assess_contribution",
+    "suspend_payments",
+    "resume_payments",
+    "switch_to_provided_services",
+    "resume_direct_payment",
+    "close",
+)
+ANY_TERMS = st.lists(ANYTHING_SAID.filter(lambda said: said[0] in TERMS), max_size=3)
+
+
+def observable(budget: PersonalBudget) -> dict[str, Any]:
+    """Everything a budget answers and knows, but for the cancelled payments it keeps."""
+    state: dict[str, Any] = {
+        name: value
+        for name, value in state_of(budget).items()
+        if name not in ("payments", "changed_from", "version")
+    }
+    state["payments"] = repr([p for p in budget.payments.values() if p.status != "cancelled"])
+    state["last"] = repr(budget.last_payment)
+    for number in (1, 2, 3, 5):
+        period = cycle_period(number)
+        state[f"due {number}"] = budget.payment_due(period)
+        gates = budget.failed_gates(period, period.starts_on)
+        state[f"gates {number}"] = [str(gate) for gate in gates]
+    return state
+
+
+@for_all(ANY_LIFE, st.integers(1, 4), ANY_TERMS)
+def test_a_payment_promised_and_cancelled_leaves_the_budget_as_if_it_never_had_been(
+    anything: list[tuple[str, dict[str, Any]]],
+    number: int,
+    meanwhile: list[tuple[str, dict[str, Any]]],
+) -> None:
+    """Whatever happened before, and whatever terms change between the promise and its end."""
+    life = [*PAYABLE, *anything]
+    story, without = given(a_history(life)[0]), given(a_history(life)[0])
+    payment = payment_for(story.aggregate, cycle_period(number), "C9")
+    if story.when("schedule_payment", **payment).refusal:
+        return
+    for command, facts in meanwhile:
+        for each in (story, without):
+            each.when(command, **facts)
+    story.when("cancel_payment", payment_reference=payment["payment_reference"]).then(
+        PaymentCancelled
+    )
+    assert observable(story.aggregate) == observable(without.aggregate)
+
+
 def test_any_life_is_made_of_every_command_there_is() -> None:
-    by_a_cycle = {"schedule_payment", "confirm_payment", "reissue_payment", "propose_payee"}
+    by_a_cycle = {"schedule_payment", "confirm_payment", "reissue_payment", "cancel_payment"}
+    by_a_cycle.add("propose_payee")
     assert COMMANDS.keys() == commands_of(PersonalBudget).keys() | by_a_cycle
 
 

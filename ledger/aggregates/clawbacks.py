@@ -15,6 +15,7 @@ import msgspec
 
 from ledger.aggregates.allocations import Allocations
 from ledger.aggregates.event_sourced import Event, Said, applies, command
+from ledger.dates import day_in_england
 from ledger.entitlement import EntitlementLine
 from ledger.errors import (
     ClawbackDiffersFromOverpayment,
@@ -181,7 +182,7 @@ class Clawbacks(Allocations):
         if said["recorded_by"] == clawback.proposed_by:
             raise SamePersonProposed(f"{said['recorded_by']} proposed this clawback.")
         assert clawback.respond_by is not None, "a notice always gives a day to answer by"
-        decided_on = min(said["effective_on"], said["recorded_at"].date())
+        decided_on = min(said["effective_on"], day_in_england(said["recorded_at"]))
         if decided_on <= clawback.respond_by and clawback.status != "disputed":
             raise ClawbackNoticeNotEnded(
                 f"The person may answer until {clawback.respond_by}.",

@@ -127,6 +127,7 @@ class Preparation:
         was_paid = any(
             (self._period.starts_on - payment.period.ends_on).days <= 1
             for payment in budget.payments.values()
+            if payment.status != "cancelled"
         )
         return was_paid and not self._is_payable(budget, self._period.ends_on)
 

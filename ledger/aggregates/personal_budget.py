@@ -139,6 +139,8 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
             self._record(event)
 
     def _require_same(self, payment_reference: str, known: Payment, *facts: object) -> None:
+        if known.status == "cancelled":
+            raise ReferenceUsedForOtherFacts(f"The payment {payment_reference} was cancelled.")
         if (known.cycle_reference, known.amount_pence, known.reissue_of) != facts:
             raise ReferenceUsedForOtherFacts(
                 f"The payment {payment_reference} was scheduled with other facts."
@@ -146,7 +148,7 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
 
     def confirm_payment(self, *, payment_reference: str, **said: Unpack[Said]) -> None:
         """Record that the money left the council's account, on `effective_on`."""
-        payment = self._require_payment(payment_reference)
+        payment = self._require_not_cancelled(payment_reference)
         if payment.status != "scheduled":
             return
         self._record(
@@ -164,7 +166,7 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
         self, *, payment_reference: str, reason_code: ReturnReason, **said: Unpack[Said]
     ) -> None:
         """Record that the bank returned the money; what came back must first have gone out."""
-        payment = self._require_payment(payment_reference)
+        payment = self._require_not_cancelled(payment_reference)
         if payment.status in ("returned", "reissued"):
             return
         if said["effective_on"] < payment.pay_on:
@@ -186,12 +188,16 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
         )
 
     def cancel_payment(self, *, payment_reference: str, **said: Unpack[Said]) -> None:
-        """Withdraw a promised payment that is in no bank file; what it settled is owed again."""
+        """Withdraw a promised payment that is in no bank file; what it settled is owed again.
+
+        In effect from the day it was to be paid, so that no day has the one without the other.
+        """
         payment = self._require_payment(payment_reference)
         if payment.status == "cancelled":
             return
         if payment.status != "scheduled":
             raise PaymentHasLeft(f"{payment_reference} is {payment.status}.")
+        undone: Said = {**said, "effective_on": payment.pay_on}
         self._record(
             PaymentCancelled(
                 payment_reference=payment_reference,
@@ -201,7 +207,7 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
                 deductions=tuple(self.deducted_from(payment_reference)),
                 reissue_of=payment.reissue_of,
                 funding=payment.funding,
-                **said,
+                **undone,
             )
         )
 
@@ -251,6 +257,12 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
             raise PaymentNotFound(f"{self.reference} has no payment {payment_reference}.")
         return payment
 
+    def _require_not_cancelled(self, payment_reference: str) -> Payment:
+        payment = self._require_payment(payment_reference)
+        if payment.status == "cancelled":
+            raise PaymentNotIssued(f"{payment_reference} was cancelled before it left.")
+        return payment
+
     @applies(PaymentScheduled)
     def _payment_scheduled(self, event: PaymentScheduled) -> None:
         self.payments[event.payment_reference] = Payment(
@@ -276,9 +288,11 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
     @applies(PaymentCancelled)
     def _payment_cancelled(self, event: PaymentCancelled) -> None:
         self.payments[event.payment_reference].status = "cancelled"
+        self.scheduled_lines.reverse()  # of several lines alike, the last is the one to go
         for line in event.lines:
             self.scheduled_lines.remove(line)
             self._terms_changed(line.window.starts_on)
+        self.scheduled_lines.reverse()
         for clawback_reference, _ in event.deductions:
             self._deduction_cancelled(clawback_reference, event.payment_reference)
         if event.reissue_of:

@@ -47,7 +47,8 @@ class CycleNow(NamedTuple):
 
 
 class Cycle(msgspec.Struct):
-    """Where a cycle stands. `lines_sha256` is over exactly the lines that would be paid."""
+    """Where a cycle stands. `lines_sha256` seals exactly what is approved: the period, the pay
+    date, every line and every exception."""
 
     reference: str
     version: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -27,10 +27,21 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateIndex
 
-from ledger.database import writing
+from ledger.database import one_at_a_time, writing
 from ledger.errors import ReadTablesOutOfDate
 from ledger.projections import bulk
-from ledger.projections.replaying import Fold, Log, Progress, Replay, reason, stopped
+from ledger.projections.replaying import (
+    REBUILT,
+    REPLAYED,
+    Fold,
+    Log,
+    Progress,
+    Replay,
+    reason,
+    stopped,
+    successor,
+    temporary,
+)
 from ledger.projections.tables import Appending, Entry, Key, Keyed
 from ledger.store import LogRow
 
@@ -62,6 +73,15 @@ class Status(NamedTuple):
     @property
     def healthy(self) -> bool:
         return self.stopped_at is None and not self.out_of_date
+
+
+class _Advance(NamedTuple):
+    """What one batch came to; `at` is the event that could not be applied, `fault` why."""
+
+    reached: int
+    applied: int
+    at: int | None
+    fault: str
 
 
 class Difference(NamedTuple):
@@ -133,21 +153,25 @@ class Projections:
 
     def _one_batch(self) -> tuple[int, int]:
         with writing(self._engine).begin() as connection:
-            row = self._locked(connection)
-            log_rows = self._log.read_log(row.position, self._batch)
-            if not log_rows:
-                return row.position, 0
-            entries, unreadable = _decoded(log_rows)
-            applied, fault = self._apply(connection, entries)
-            fault = fault or unreadable
-            reached = entries[applied - 1].position if applied else row.position
-            at = log_rows[applied][0] if fault else None
-            connection.execute(
-                update(positions).values(position=reached, stopped_at=at, stopped_why=fault or None)
-            )
-        if at is not None:
-            raise stopped(at, fault)
-        return reached, applied
+            advance = self._advance(connection, self._locked(connection).position)
+        if advance.at is not None:
+            raise stopped(advance.at, advance.fault)
+        return advance.reached, advance.applied
+
+    def _advance(self, connection: Connection, position: int) -> _Advance:
+        """Apply one batch after a position, and record where that leaves the tables."""
+        log_rows = self._log.read_log(position, self._batch)
+        if not log_rows:
+            return _Advance(position, 0, None, "")
+        entries, unreadable = _decoded(log_rows)
+        applied, fault = self._apply(connection, entries)
+        fault = fault or unreadable
+        reached = entries[applied - 1].position if applied else position
+        at = log_rows[applied][0] if fault else None
+        connection.execute(
+            update(positions).values(position=reached, stopped_at=at, stopped_why=fault or None)
+        )
+        return _Advance(reached, applied, at, fault)
 
     def _locked(self, connection: Connection) -> Any:
         row = connection.execute(select(positions).with_for_update()).one()
@@ -197,35 +221,26 @@ class Projections:
         Readers see the old tables until the swap, and then the new. Killed at any point it
         leaves the old tables as they were.
         """
-        with _without_gc(), self._replay() as replay:
+        with _without_gc(), one_at_a_time(self._engine), self._replay(successor) as replay:
             replay.follow(None, progress)
-            connection = replay.connection.execution_options(writing=True)
-            with connection.begin():
+            replay.put_rows()
+            with writing(self._engine).begin() as connection:
                 connection.execute(select(positions).with_for_update()).one()
-                replay.finish(None, progress)  # what came meanwhile, under the lock
-                for table in self.tables:
-                    rebuilt = table.to_metadata(MetaData(), name=f"rebuilt_{table.name}")
-                    rebuilt.indexes.clear()
-                    rebuilt.create(connection)
-                    connection.execute(
-                        text(f"INSERT INTO {rebuilt.name} SELECT * FROM replayed_{table.name}")
-                    )
                 for table in self.tables:
                     connection.execute(text(f"DROP TABLE IF EXISTS {table.name}"))
                     connection.execute(
-                        text(f"ALTER TABLE rebuilt_{table.name} RENAME TO {table.name}")
+                        text(f"ALTER TABLE {REBUILT}{table.name} RENAME TO {table.name}")
                     )
                     for index in sorted(table.indexes, key=lambda i: str(i.name)):
                         connection.execute(CreateIndex(index))
+                stands = {"position": replay.position, "shape": self.shape}
                 connection.execute(
-                    update(positions).values(
-                        position=replay.position,
-                        shape=self.shape,
-                        stopped_at=None,
-                        stopped_why=None,
-                    )
+                    update(positions).values(**stands, stopped_at=None, stopped_why=None)
                 )
-        return replay.position
+                position = replay.position
+                while (came := self._advance(connection, position)).applied:  # meanwhile
+                    position = came.reached
+        return position
 
     def verify(self, progress: Progress = _ignore) -> Difference | None:
         """Replay the log beside the live tables and compare every row of every table.
@@ -233,23 +248,25 @@ class Projections:
         Returns the first difference, or None if there is none.
         """
         reached = self.catch_up()
-        with _without_gc(), self._replay() as replay:
+        with _without_gc(), self._replay(temporary) as replay:
             replay.follow(reached, progress)
-            with replay.connection.begin():
-                position = self._locked(replay.connection).position
-                replay.finish(position, progress)
+            with writing(self._engine).begin() as holder:
+                position = self._locked(holder).position
+                replay.follow(position, progress)
+                replay.put_rows()
                 if replay.position != position:
                     return Difference(
                         positions.name, {"position": position}, "where the log has no event"
                     )
-                return next(self._differences(replay.connection), None)
+                with replay.connection.begin():
+                    return next(self._differences(replay.connection), None)
 
     def _differences(self, connection: Connection) -> Iterator[Difference]:
         for table in self.tables:
             names = [column.name for column in table.columns]
             for one, other, where in (
-                (table.name, f"replayed_{table.name}", "in the table but not in the replay"),
-                (f"replayed_{table.name}", table.name, "in the replay but not in the table"),
+                (table.name, f"{REPLAYED}{table.name}", "in the table but not in the replay"),
+                (f"{REPLAYED}{table.name}", table.name, "in the replay but not in the table"),
             ):
                 columns = ", ".join(names)
                 first = connection.execute(
@@ -262,14 +279,12 @@ class Projections:
                     yield Difference(table.name, dict(zip(names, first, strict=True)), where)
 
     @contextmanager
-    def _replay(self) -> Iterator[Replay]:
-        """A replay in temporary tables on a connection of its own, gone when that closes.
-
-        So replays at once never meet, and one that is killed leaves nothing behind.
-        """
-        with self._engine.connect() as connection:
+    def _replay(self, beside: Callable[[Table], Table]) -> Iterator[Replay]:
+        """A replay on a connection of its own, and with it goes whatever is temporary."""
+        engine = writing(self._engine) if beside is successor else self._engine
+        with engine.connect() as connection:
             connection.detach()
-            yield Replay(connection, self._log, self._batch, self._appending, self._keyed)
+            yield Replay(connection, self._log, self._batch, self._appending, self._keyed, beside)
 
 
 def _keys(projection: Keyed, entries: Sequence[Entry]) -> set[Key]:

@@ -71,6 +71,8 @@ class Budgets:
         if changes is not None:
             for column, value in changes(event).items():
                 row[self._COLUMN[column]] = value
+        elif isinstance(event, budget.PaymentCancelled):
+            self._cancel(event, row)
 
     _CHANGES: ClassVar[dict[type[Event], Callable[[Any], dict[str, Any]]]] = {
         care_decisions.DirectPaymentOffered: lambda e: (
@@ -92,18 +94,20 @@ class Budgets:
             "last_payment_reference": e.payment_reference,
             "last_payment_pence": e.amount_pence,
         },
-        budget.PaymentCancelled: lambda e: {
-            "last_payment_reference": None,
-            "last_payment_pence": None,
-            **_paid_to_before(e),
-        },
     }
 
+    def _cancel(self, event: budget.PaymentCancelled, row: Row) -> None:
+        """The last payment is none, and paid to is the day before its own days, if it had any."""
+        opened_on, paid_to, reference, pence = (self._COLUMN[name] for name in self._PAID)
+        if row[reference] != event.payment_reference:  # an earlier payment, or money sent again
+            return
+        row[reference] = row[pence] = None
+        own = [line.window.starts_on for line in event.lines if not line.adjustment]
+        if own:
+            first = min(own)  # a day read back from SQLite is text
+            row[paid_to] = first - _DAY if first.isoformat() > str(row[opened_on]) else None
 
-def _paid_to_before(event: budget.PaymentCancelled) -> dict[str, Any]:
-    """The last day paid to before the cancelled payment's own days, if it had any."""
-    own = [line.window.starts_on for line in event.lines if not line.adjustment]
-    return {"paid_to": min(own) - _DAY} if own else {}
+    _PAID = ("opened_on", "paid_to", "last_payment_reference", "last_payment_pence")
 
 
 class Payments:

@@ -16,6 +16,8 @@ from ledger.store import LogRow
 
 Progress = Callable[[int], None]
 
+REBUILT, REPLAYED = "rebuilt_", "replayed_"  # before the names of tables beside the live ones
+
 _Concerned = tuple[
     list[tuple[Keyed, dict[Key, Row]]], list[tuple[Appending, list[tuple[Any, ...]]]]
 ]
@@ -84,41 +86,41 @@ class Replay:
         batch: int,
         appending: Sequence[Appending],
         keyed: Sequence[Keyed],
+        beside: Callable[[Table], Table],
     ) -> None:
+        """Makes the tables to replay into: `beside` says which, for each live one."""
         self.connection = connection
         self.position = 0
         self._log, self._batch = log, batch
         self._fold = Fold(appending, keyed, [{} for _ in keyed])
-        beside = MetaData()
-        self._appending = [_temporary(projection.table, beside) for projection in appending]
-        self._keyed = [_temporary(projection.table, beside) for projection in keyed]
+        self._appending = [beside(projection.table) for projection in appending]
+        self._keyed = [beside(projection.table) for projection in keyed]
         with connection.begin():
-            beside.create_all(connection)
+            for table in (*self._appending, *self._keyed):
+                table.drop(connection, checkfirst=True)
+                table.create(connection)
 
     def follow(self, upto: int | None, progress: Progress) -> None:
         """Fold the log without any lock, up to a position or its end.
 
         Reading the next batch and writing the last one go on beside the folding of this one.
         """
-        with ThreadPoolExecutor(max_workers=2) as beside:
-            reading = beside.submit(self._read, self.position, upto)
-            written = beside.submit(self._write, [])
+        with ThreadPoolExecutor(max_workers=2) as aside:
+            reading = aside.submit(self._read, self.position, upto)
+            written = aside.submit(self._write, [])
             while rows := reading.result():
-                reading = beside.submit(self._read, rows[-1][0], upto)
+                reading = aside.submit(self._read, rows[-1][0], upto)
                 self._apply(rows)
                 written.result()
-                written = beside.submit(self._write, self._fold.take_appended())
+                written = aside.submit(self._write, self._fold.take_appended())
                 progress(len(rows))
             written.result()
 
-    def finish(self, upto: int | None, progress: Progress) -> None:
-        """Fold the rest in the transaction under way, and put every row into its table."""
-        while rows := self._read(self.position, upto):
-            self._apply(rows)
-            self._insert(self._fold.take_appended())
-            progress(len(rows))
-        for table, kept in zip(self._keyed, self._fold.kept, strict=True):
-            bulk.insert(self.connection, table, list(kept.values()))
+    def put_rows(self) -> None:
+        """Put the rows of the keyed tables, once the whole log has been folded."""
+        with self.connection.begin():
+            for table, kept in zip(self._keyed, self._fold.kept, strict=True):
+                bulk.insert(self.connection, table, list(kept.values()))
 
     def _read(self, after: int, upto: int | None) -> list[LogRow]:
         rows = self._log.read_log(after, self._batch)
@@ -134,16 +136,21 @@ class Replay:
 
     def _write(self, appended: Sequence[Sequence[Sequence[Any]]]) -> None:
         with self.connection.begin():
-            self._insert(appended)
-
-    def _insert(self, appended: Sequence[Sequence[Sequence[Any]]]) -> None:
-        for table, rows in zip(self._appending, appended, strict=bool(appended)):
-            bulk.insert(self.connection, table, rows)
+            for table, rows in zip(self._appending, appended, strict=bool(appended)):
+                bulk.insert(self.connection, table, rows)
 
 
-def _temporary(table: Table, beside: MetaData) -> Table:
+def temporary(table: Table) -> Table:
+    """A table of the session alone, to compare with: two of them never meet."""
     columns = (Column(column.name, column.type) for column in table.columns)
-    return Table(f"replayed_{table.name}", beside, *columns, prefixes=["TEMPORARY"])
+    return Table(f"{REPLAYED}{table.name}", MetaData(), *columns, prefixes=["TEMPORARY"])
+
+
+def successor(table: Table) -> Table:
+    """A table to take the live one's place; its indexes are made when it does."""
+    rebuilt = table.to_metadata(MetaData(), name=f"{REBUILT}{table.name}")
+    rebuilt.indexes.clear()
+    return rebuilt
 
 
 def reason(error: Exception) -> str:
