@@ -179,6 +179,56 @@ def test_a_cycle_turned_down_prepared_again_and_withdrawn(pbledger):
     pbledger.refused("cycle-already-decided", f"--as bob cycle approve C1 {pbledger.stated()}")
 
 
+def test_an_approved_cycle_is_withdrawn_and_what_it_promised_is_owed_again(either):
+    either.with_cycle()
+    owed, seen = either.json("budget show PB000001 --on 2026-05-03"), either.stated()
+    either.done(f"--as bob cycle approve C1 {seen}")
+    totals = either.json("cycle totals C1")["sum"]
+    assert totals["scheduled_pence"] == totals["outstanding_pence"] > 0
+    cancel = "--as ann cycle cancel C1"
+    assert "C1 is cancelled" in either.done(cancel)
+    assert "C1 is cancelled" in either.done(cancel), "and again, to no effect"
+    totals = either.json("cycle totals C1")["sum"]
+    assert totals["scheduled_pence"] == totals["outstanding_pence"] == 0
+    now = either.json("budget show PB000001 --on 2026-05-03")
+    assert [payment["status"] for payment in now["payments"]] == ["cancelled"]
+    unlike = {name for name in owed if owed[name] != now[name]}
+    assert unlike == {"payments", "version"}
+    assert "cancelled before it left" in either.done("budget history PB000001")
+    either.refused("cycle-already-decided", f"--as bob cycle approve C1 {seen}")
+    either.refused("cycle-not-approved", "--as cat cycle issue C1 --effective-on 2026-03-30")
+
+    either.done("--as ann cycle prepare C2 --from 2026-04-06 --pay-on 2026-04-02")
+    assert (
+        either.json("cycle show C2")["total_pence"] == either.json("cycle show C1")["total_pence"]
+    )
+    either.done(f"--as bob cycle approve C2 {either.stated('C2')}")
+    either.done("--as cat cycle issue C2 --effective-on 2026-03-30")
+    either.refused("cycle-already-decided", "--as ann cycle cancel C2")
+    either.done("verify")
+
+
+def test_an_overpayment_is_clawed_back_for_exactly_what_is_overpaid(pbledger):
+    pbledger.with_cycle()
+    pbledger.done(f"--as bob cycle approve C1 {pbledger.stated()}")
+    payment = pbledger.json("cycle lines C1")["lines"][0]
+    reference, paid = payment["budget_reference"], payment["amount_pence"]
+    pbledger.done(f"--as ann budget close {reference} --reason-code died --effective-on 2026-04-05")
+    pounds = f"{paid // 100}.{paid % 100:02d}"
+    known = f"{reference} --clawback-reference CB1"
+    day = "--effective-on 2026-04-07"
+    pbledger.done(
+        f"--as ann budget propose-clawback {known} --amount {pounds} --cause-code overpayment {day}"
+    )
+    pbledger.done(f"--as ann budget notify-clawback {known} --respond-by 2026-04-21 {day}")
+    confirm = f"--as bob budget confirm-clawback {known} --recovery repayment --amount"
+    late = "--effective-on 2026-05-18"
+    told = pbledger.refused("clawback-differs-from-overpayment", f"{confirm} 1.00 {late}")
+    assert f"overpaid by {paid} pence now" in told
+    pbledger.done(f"{confirm} {pounds} {late}")
+    assert f"£{pounds}" in pbledger.done(f"budget balance {reference}")
+
+
 def test_the_application_runs_as_a_role_that_cannot_change_history(postgres_url, tmp_path):
     from sqlalchemy import make_url, text
     from sqlalchemy.exc import ProgrammingError

@@ -59,6 +59,8 @@ def test_arguments_become_options_of_their_kind():
     assert "--to DATE" in asked
     assert "--line-reference TEXT" in help_of("budget", "switch-to-provided-services")
     assert "--line LINE" in help_of("budget", "agree-allocation")
+    resumed = help_of("budget", "resume-direct-payment")
+    assert "--deployment direct_payment|managed_account" in " ".join(resumed.split())
 
 
 def test_an_allocation_line_as_it_is_typed():
@@ -78,6 +80,13 @@ def test_an_allocation_line_as_it_is_typed():
     )
     assert (whole.line_reference, whole.one_off_pence, whole.weekly_pence) == ("L2", 120_000, 0)
     assert (whole.ends_on, whole.chargeable) == (on("05-03"), False)
+
+
+def test_what_is_free_in_law_is_not_decided_where_it_is_typed():
+    """The budget does: no contribution is set against it whatever is asked."""
+    line = "need=a,funding_stream=nhs,deployment=direct_payment,weekly=1.00,from=2026-04-06"
+    assert parse_line(line).chargeable
+    assert not parse_line(f"{line},chargeable=no").chargeable
 
 
 def test_a_moment_as_it_is_typed():

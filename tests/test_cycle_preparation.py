@@ -406,6 +406,22 @@ def test_returned_money_is_sent_again_beside_what_is_due() -> None:
     assert exceptions == [], "one account paid twice for one budget is not shared"
 
 
+def test_a_budget_only_there_for_its_returned_money_is_not_told_as_unpaid() -> None:
+    budget, reference = one_that_was_returned()
+    assert codes(budget, period=APRIL) == ["nothing_due", "payment_returned"]
+    lines, exceptions = prepared(budget, period=APRIL, reissue=(reference,))
+    assert [line.reissue_of for line in lines] == [reference]
+    assert exceptions == []
+
+
+def test_a_budget_there_for_its_returned_money_and_overpaid_is_told() -> None:
+    budget, reference = one_that_was_returned()
+    tell(budget, "close", reason_code="died", effective_on=on("04-23"))
+    lines, exceptions = prepared(budget, period=APRIL, reissue=(reference,))
+    assert [line.amount_pence for line in lines] == [66_820]
+    assert [e.code for e in exceptions] == ["ended", "negative"]
+
+
 def test_returned_money_sent_to_another_account_is_told() -> None:
     budget, reference = one_that_was_returned()
     change_payee(budget, "payee-2", "account-2")

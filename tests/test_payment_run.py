@@ -115,6 +115,17 @@ def test_the_preparer_cannot_approve_nor_anyone_what_they_did_not_see(three: Led
     assert log_of(three) == before
 
 
+def test_the_same_payments_on_another_day_are_not_what_was_approved(three: Ledger):
+    cycle = prepare(three)
+    again = prepare(three, pay_on=date(2026, 4, 1))
+    assert again.lines == cycle.lines
+    with pytest.raises(CycleChangedSinceSeen):
+        approve(three, cycle)
+    approve(three, again)
+    issue(three, again)
+    assert in_file(three, again).processing_on == date(2026, 3, 31)
+
+
 INNOCUOUS: dict[str, Callable[[Ledger], object]] = {
     "a return was asked for": lambda ledger: tell_budget(
         ledger,

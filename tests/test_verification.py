@@ -66,6 +66,18 @@ IN_BUDGET = "UPDATE stored_events SET state = {} WHERE rowid = (SELECT min(rowid
             "the hash is not",
         ),
         (
+            IN_CYCLE.format("replace(state, 'first_payment', 'payee_changed')", "lines-listed"),
+            "the hash is not",
+        ),
+        (
+            IN_CYCLE.format("json_set(state, '$.pay_on', '2026-04-01')", "prepared"),
+            "the hash is not",
+        ),
+        (
+            IN_CYCLE.format("json_set(state, '$.period.ends_on', '2026-05-04')", "prepared"),
+            "the hash is not",
+        ),
+        (
             IN_CYCLE.format("json_set(state, '$.total_pence', 1)", "prepared"),
             "the totals are not those of its lines",
         ),
@@ -113,4 +125,32 @@ def test_a_cycle_approved_by_halves_is_noticed(pbledger):
     )
     result = pbledger.run("verify")
     assert result.exit_code == 1
+    assert "were promised, not" in result.stdout
+
+
+def with_a_cancelled_cycle(pbledger: Pbledger) -> None:
+    pbledger.done("--as ann cycle prepare C2 --from 2026-05-04 --pay-on 2026-05-01")
+    pbledger.done(f"--as bob cycle approve C2 {pbledger.stated('C2')}")
+    pbledger.done("--as ann cycle cancel C2")
+
+
+def test_a_cancelled_cycle_is_sound(pbledger):
+    with_a_cancelled_cycle(pbledger)
+    found = pbledger.json("verify")
+    assert (found["sound"], found["cycles"], found["bank_files"]) == (True, 2, 1)
+
+
+@pytest.mark.parametrize(
+    "topic", ["personal-budget.payment-cancelled.v1", "payment-cycle.cancelled.v1"]
+)
+def test_a_cycle_cancelled_by_halves_is_noticed(pbledger, topic):
+    with_a_cancelled_cycle(pbledger)
+    tamper(
+        pbledger,
+        "DELETE FROM stored_events WHERE rowid = (SELECT max(rowid) FROM stored_events "
+        f"WHERE topic = '{topic}')",
+    )
+    result = pbledger.run("verify")
+    assert result.exit_code == 1
+    assert "Cycle C2: " in result.stdout
     assert "were promised, not" in result.stdout

@@ -97,17 +97,18 @@ class Budgets:
     }
 
     def _cancel(self, event: budget.PaymentCancelled, row: Row) -> None:
-        """The last payment is none, and paid to is the day before its own days, if it had any."""
-        opened_on, paid_to, reference, pence = (self._COLUMN[name] for name in self._PAID)
-        if row[reference] != event.payment_reference:  # an earlier payment, or money sent again
+        """The last payment is none, and paid to is the day before its own days, if it had any.
+
+        Nothing changes for an earlier payment, or for money that was to be sent again.
+        """
+        column = self._COLUMN
+        if row[column["last_payment_reference"]] != event.payment_reference:
             return
-        row[reference] = row[pence] = None
+        row[column["last_payment_reference"]] = row[column["last_payment_pence"]] = None
         own = [line.window.starts_on for line in event.lines if not line.adjustment]
         if own:
-            first = min(own)  # a day read back from SQLite is text
-            row[paid_to] = first - _DAY if first.isoformat() > str(row[opened_on]) else None
-
-    _PAID = ("opened_on", "paid_to", "last_payment_reference", "last_payment_pence")
+            first, opened_on = min(own), str(row[column["opened_on"]])  # SQLite's days are text
+            row[column["paid_to"]] = first - _DAY if first.isoformat() > opened_on else None
 
 
 class Payments:
