@@ -60,7 +60,7 @@ def test_arguments_become_options_of_their_kind():
     assert "--line-reference TEXT" in help_of("budget", "switch-to-provided-services")
     assert "--line LINE" in help_of("budget", "agree-allocation")
     resumed = help_of("budget", "resume-direct-payment")
-    assert "--deployment direct_payment|managed_account" in " ".join(resumed.split())
+    assert "--deployment <direct_payment|managed_account>" in " ".join(resumed.split())
 
 
 def test_an_allocation_line_as_it_is_typed():

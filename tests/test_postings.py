@@ -38,7 +38,15 @@ from ledger.projections.postings import (
     UnpostedEvent,
     postings,
 )
-from tests.given import FIRST_DAY, a_line, a_payable_budget, cycle_period, payment_for, tell
+from tests.given import (
+    FIRST_DAY,
+    a_line,
+    a_payable_budget,
+    an_open_budget,
+    cycle_period,
+    payment_for,
+    tell,
+)
 from tests.main_job import a_busy_council, a_ledger, bank_file_total
 
 # --- every kind of event is decided about ---------------------------------------------------
@@ -84,6 +92,7 @@ COMMANDS = st.one_of(
     st.tuples(st.just("confirm"), st.fixed_dictionaries({"place": st.integers(0, 5)})),
     st.tuples(st.just("return"), st.fixed_dictionaries({"place": st.integers(0, 5)})),
     st.tuples(st.just("reissue"), st.fixed_dictionaries({"place": st.integers(0, 5)})),
+    st.tuples(st.just("cancel"), st.fixed_dictionaries({"place": st.integers(0, 5)})),
     a_command("revise_allocation", line_reference=lines, weekly_pence=amounts),
     a_command("end_allocation", line_reference=lines),
     a_command("assess_contribution", weekly_pence=amounts, basis=st.sampled_from(["net", "gross"])),
@@ -101,7 +110,7 @@ COMMANDS = st.one_of(
         "propose_clawback",
         clawback_reference=clawback,
         amount_pence=amounts,
-        cause_code=st.just("surplus"),
+        cause_code=st.sampled_from(["surplus", "overpayment"]),
     ),
     a_command("notify_clawback", clawback_reference=clawback, respond_by=days),
     a_command(
@@ -136,13 +145,14 @@ def history_of(told: list[tuple[str, dict[str, Any]]]) -> tuple[PersonalBudget, 
         if command == "pay":
             facts = payment_for(known, cycle_period(facts["number"]), f"C{turn}")
             command = "schedule_payment"
-        elif command in ("confirm", "return", "reissue"):
+        elif command in ("confirm", "return", "reissue", "cancel"):
             if not payments:
                 continue
             reference = payments[facts["place"] % len(payments)]
             command = f"{command}_payment"
             facts = {
                 "confirm_payment": {"payment_reference": reference},
+                "cancel_payment": {"payment_reference": reference},
                 "return_payment": {"payment_reference": reference, "reason_code": "B"},
                 "reissue_payment": {
                     "payment_reference": f"{reference}R{turn}",
@@ -150,6 +160,8 @@ def history_of(told: list[tuple[str, dict[str, Any]]]) -> tuple[PersonalBudget, 
                     "cycle_reference": f"C{turn}",
                 },
             }[command] | {"effective_on": FIRST_DAY + timedelta(days=60 + turn)}
+        elif command == "confirm_clawback" and turn % 2:
+            facts["amount_pence"] = -sum(x.amount_pence for x in known.adjustments_due())
         with suppress(Refusal):
             events += tell(known, command, **facts)
     return known, events
@@ -238,6 +250,36 @@ def test_no_sentence_shows_a_code_or_a_missing_value(event_type: type[Event]):
     is_plain()
 
 
+@pytest.mark.parametrize(
+    ("legal_basis", "said"),
+    [
+        ("care_act_2014", "under the Care Act 2014 for"),
+        ("care_act_2014_carer", "under the Care Act 2014 as a carer for"),
+        ("children_act_1989_s17a", "under the Children Act 1989, section 17A for"),
+        ("mental_health_act_1983_s117", "under the Mental Health Act 1983, section 117 for"),
+        ("nhs_act_2006", "under the National Health Service Act 2006 for"),
+    ],
+)
+def test_an_act_is_told_by_its_name(legal_basis: str, said: str):
+    known = an_open_budget(legal_basis=legal_basis)
+    assert known.opened is not None
+    assert said in sentence(known.opened)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "said"),
+    [
+        ("direct_payment", "(NHS, as a direct payment)"),
+        ("managed_account", "(NHS, as a managed account)"),
+        ("individual_service_fund", "(NHS, as an individual service fund)"),
+    ],
+)
+def test_a_line_is_told_by_proper_names(deployment: str, said: str):
+    line = a_line("L1", 100, funding_stream="nhs", deployment=deployment)
+    (agreed,) = tell(an_open_budget(), "agree_allocation", lines=(line,))
+    assert said in sentence(agreed)
+
+
 # --- balances on any day, as known at any moment --------------------------------------------
 
 
@@ -266,9 +308,22 @@ def reckoned(events: list[Event]) -> dict[str, int]:
             case budget.PaymentReissued():
                 sums["returned_payments"] += e.amount_pence
                 sums["payments_due"] -= e.amount_pence
+            case budget.PaymentCancelled() if e.reissue_of:
+                sums["returned_payments"] -= e.amount_pence
+                sums["payments_due"] += e.amount_pence
+            case budget.PaymentCancelled():
+                charged = sum(x.amount_pence for x in e.lines if x.kind == "contribution")
+                deducted = sum(pence for _, pence in e.deductions)
+                sums["client_contributions"] -= charged
+                sums["direct_payments"] -= e.amount_pence + deducted - charged
+                sums["payments_due"] += e.amount_pence
+                sums["clawback_debtors"] += deducted
             case ClawbackConfirmed():
+                charged = sum(x.amount_pence for x in e.lines if x.kind == "contribution")
                 sums["clawback_debtors"] += e.amount_pence
-                sums["clawback_income"] -= e.amount_pence
+                sums["client_contributions"] += charged
+                spent = "direct_payments" if e.lines else "clawback_income"
+                sums[spent] -= e.amount_pence + charged
             case ClawbackDeducted():
                 sums["payments_due"] += e.amount_pence
                 sums["clawback_debtors"] -= e.amount_pence
