@@ -96,6 +96,9 @@ class Replay:
         self._appending = [beside(projection.table) for projection in appending]
         self._keyed = [beside(projection.table) for projection in keyed]
         with connection.begin():
+            if connection.dialect.name == "postgresql":
+                # What is lost here is only made again; the swap's own commit waits for the disk.
+                connection.exec_driver_sql("SET synchronous_commit = off")
             for table in (*self._appending, *self._keyed):
                 table.drop(connection, checkfirst=True)
                 table.create(connection)
