@@ -116,8 +116,10 @@ def _due_to(budget: PersonalBudget, period: Period) -> dict[str, Any]:
 
 
 def words(code: str | None) -> str | None:
-    """A code as words."""
-    return None if code is None else code.replace("_", " ").replace("-", " ")
+    """A code as words, or its proper name; nothing stays nothing."""
+    from ledger.projections import audit
+
+    return None if code is None else audit.words(code).replace("-", " ")
 
 
 def show_budget(screen: Screen, found: dict[str, Any]) -> None:
