@@ -7,7 +7,7 @@ schedulers may run it at once, because catching up takes the position's lock.
 
 from __future__ import annotations
 
-from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from ledger.application import Ledger
 from ledger.errors import Refusal
@@ -23,9 +23,9 @@ def catch_up(ledger: Ledger) -> None:
         print(f"{refusal.code}: {refusal}", flush=True)
 
 
-def scheduler_for(ledger: Ledger, every_seconds: int = CATCH_UP_SECONDS) -> BlockingScheduler:
-    """A scheduler with every job of this ledger; `start()` blocks until it is shut down."""
-    scheduler = BlockingScheduler(timezone="Europe/London")
+def scheduler_for(ledger: Ledger, every_seconds: int = CATCH_UP_SECONDS) -> BackgroundScheduler:
+    """A scheduler with every job of this ledger, not yet started."""
+    scheduler = BackgroundScheduler(timezone="Europe/London")
     scheduler.add_job(
         catch_up,
         "interval",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from types import FrameType
+from threading import Event
 
 from ledger.application import Ledger
 from ledger.config import Settings
@@ -20,16 +20,15 @@ def main() -> int:
         print(f"{refusal.code}: {refusal}", file=sys.stderr)
         return 1
     with ledger:
-        scheduler = scheduler_for(ledger)
-
-        def stop(_signal: int, _frame: FrameType | None) -> None:
-            scheduler.shutdown(wait=False)
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
+        told_to_stop = Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: told_to_stop.set())
         catch_up(ledger)
-        print("The scheduler is running.", flush=True)
+        scheduler = scheduler_for(ledger)
         scheduler.start()
+        print("The scheduler is running.", flush=True)
+        told_to_stop.wait()
+        scheduler.shutdown()  # waits for the job under way
     return 0
 
 
