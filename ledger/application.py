@@ -17,13 +17,11 @@ from eventsourcing.persistence import (
     InterfaceError,
     Mapper,
     OperationalError,
-    PersistenceError,
-    ProgrammingError,
 )
 from sqlalchemy import Engine, inspect, text
 
 from ledger import database, migrations, store
-from ledger.aggregates.event_sourced import Event, EventSourced, Recorded, Said, stream_id
+from ledger.aggregates.event_sourced import EventSourced, Recorded, Said, stream_id
 from ledger.aggregates.payees import PayeeType
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
@@ -323,6 +321,3 @@ def grant(engine: Engine, role: str) -> None:
             statements.append(f"ALTER TABLE {table} OWNER TO {name}")
         for statement in statements:
             connection.exec_driver_sql(statement)
-
-
-__all__ = ["Event", "Ledger", "PersistenceError", "ProgrammingError", "said"]

@@ -19,7 +19,6 @@ from ledger.aggregates.event_sourced import (
     EventSourced,
     Said,
     applies,
-    command,
     register,
 )
 from ledger.dates import Period
@@ -209,7 +208,6 @@ class PaymentCycle(EventSourced):
             and before.lines_sha256 == now.lines_sha256
         )
 
-    @command
     def approve(self, *, total_pence: int, lines_sha256: str, **said: Unpack[Said]) -> None:
         """Approve the lines with this total and hash: exactly what the approver looked at."""
         if self.status == "approved" and self.approved is not None:
@@ -228,7 +226,6 @@ class PaymentCycle(EventSourced):
             raise CycleIsEmpty(f"{self.reference} has no payments.")
         self._record(CycleApproved(total_pence=total_pence, lines_sha256=lines_sha256, **said))
 
-    @command
     def reject(self, *, reason_code: RejectionReason, **said: Unpack[Said]) -> None:
         """Turn the cycle down; it can be prepared again."""
         if self.status == "rejected":
@@ -236,7 +233,6 @@ class PaymentCycle(EventSourced):
         self._require_decidable("reject", said["recorded_by"])
         self._record(CycleRejected(reason_code=reason_code, **said))
 
-    @command
     def cancel(self, **said: Unpack[Said]) -> None:
         """Withdraw a cycle before any bank file; the payments it promised are to be cancelled."""
         if self.status == "cancelled":
