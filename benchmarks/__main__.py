@@ -11,21 +11,25 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import mass_change
 from tests.postgres import DURABLE_SETTING, fresh_database, start_bundled_server, wait_for_server
 
 # (budgets, four-weekly cycles of history each); 26 are two years
 SIZES = [(1_000, 0), (10_000, 0), (10_000, 26), (100_000, 0)]
+CHANGED = [(10_000, 0), (10_000, 26)]
 
 
-def measured(url: str, budgets: int, cycles: int) -> dict[str, Any]:
+def measured(module: str, url: str, budgets: int, cycles: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "benchmarks.cycle", url, str(budgets), str(cycles), folder]
+        size = [str(budgets), str(cycles)]
+        command = [sys.executable, "-m", f"benchmarks.{module}", url, *size, folder]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -66,22 +70,35 @@ COLUMNS = [
 ]
 
 
+def on_both(
+    console: Console, module: str, sizes: Sequence[tuple[int, int]]
+) -> Iterator[tuple[str, Any]]:
+    """Each size measured on a fresh database of either kind, with the name of the store."""
+    for budgets, cycles in sizes:
+        what = f"{module}: {budgets:,} budgets, {cycles} cycles before"
+        console.print(f"{what}: SQLite …")
+        with tempfile.TemporaryDirectory() as folder:
+            url = f"sqlite:///{Path(folder) / 'ledger.db'}"
+            yield "SQLite", measured(module, url, budgets, cycles)
+        console.print(f"{what}: PostgreSQL …")
+        with fresh_database(wait_for_server()) as url:
+            yield "PostgreSQL", measured(module, url, budgets, cycles)
+
+
 def main() -> None:
     sizes = [size for size in SIZES if size[0] < 100_000 or "--quick" not in sys.argv]
     console = Console()
     table = Table(*COLUMNS, title="A payment cycle")
+    changes = Table(*mass_change.COLUMNS, title="A mass change: everybody assessed again")
     os.environ[DURABLE_SETTING] = "1"
     server = start_bundled_server()
     try:
-        for budgets, cycles in sizes:
-            console.print(f"{budgets:,} budgets, {cycles} cycles before: SQLite …")
-            with tempfile.TemporaryDirectory() as folder:
-                url = f"sqlite:///{Path(folder) / 'ledger.db'}"
-                table.add_row(*row("SQLite", measured(url, budgets, cycles)))
-            console.print(f"{budgets:,} budgets, {cycles} cycles before: PostgreSQL …")
-            with fresh_database(wait_for_server()) as url:
-                table.add_row(*row("PostgreSQL", measured(url, budgets, cycles)))
+        for store, result in on_both(console, "cycle", sizes):
+            table.add_row(*row(store, result))
+        for store, result in on_both(console, "mass_change", CHANGED):
+            changes.add_row(*mass_change.row(store, result))
         console.print(table)
+        console.print(changes)
     finally:
         server.stop()
 

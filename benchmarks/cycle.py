@@ -25,11 +25,11 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.config import Settings
 from ledger.dates import Period, four_weekly
-from ledger.entitlement import AllocationTerm
 from ledger.payment_run import approve_cycle, issue_cycle, prepare_cycle
 from ledger.people import PersonDetails
 from ledger.projections.balances import balances_of
 from ledger.store import Beside
+from ledger.terms import AllocationTerm
 
 FIRST_PERIOD = date(2026, 4, 6)
 PAY_ON = date(2026, 4, 2)

@@ -58,8 +58,11 @@ def _route(title: str, route: dict[str, Any], description: dict[str, Any]) -> It
     if headers:
         optional = {True: "", False: " (optional)"}
         yield f"Headers: {', '.join(code(p['name']) + optional[p['required']] for p in headers)}."
-    if "requestBody" in route:
-        name = _name_of(route["requestBody"]["content"][_JSON]["schema"])
+    body = route.get("requestBody", {"content": {}})["content"]
+    if body and _JSON not in body:
+        yield f"Body: {', '.join(map(code, body))}."
+    elif body:
+        name = _name_of(body[_JSON]["schema"])
         schema = description["components"]["schemas"][name]
         if schema.get("description") and schema["description"].strip() not in (more, summary):
             yield paragraph(f"Body: {schema['description']}")
@@ -85,7 +88,7 @@ def _bodies(paths: dict[str, Any]) -> set[str]:
     return {
         _name_of(route["requestBody"]["content"][_JSON]["schema"])
         for route in routes
-        if "requestBody" in route
+        if _JSON in route.get("requestBody", {"content": {}})["content"]
     }
 
 

@@ -22,10 +22,14 @@ from sqlalchemy import Table
 
 import ledger
 from docs.api_page import api_page
+from docs.assessment_file_page import assessment_file_page
+from docs.assessment_page import assessment_page
 from docs.markdown import code, page, paragraph, table
+from docs.rates_page import rates_page
 from ledger.aggregates.care_decisions import LAWFUL_EXCLUSIONS
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
-from ledger.aggregates.event_sourced import EVENT_TYPES, TOPICS, Event
+from ledger.aggregates.event_sourced import EVENT_TYPES, TOPICS, Event, EventType
+from ledger.aggregates.mass_change import HELD_BECAUSE, RELEASABLE, SKIPPED_BECAUSE
 from ledger.caseload_columns import COLUMNS
 from ledger.cli import app
 from ledger.config import Settings
@@ -101,12 +105,25 @@ _COMMON = frozenset(Event.__struct_fields__)
 _STREAMS = {
     "personal-budget": "A personal budget",
     "payment-cycle": "A payment cycle",
+    "mass-change": "A mass change",
+    "accounting-periods": "The accounts",
 }
+
+
+def _event_types() -> dict[str, EventType]:
+    """Every kind of event, stream by stream, whatever was imported first."""
+    return {
+        topic: event_type
+        for stream in _STREAMS
+        for topic, event_type in EVENT_TYPES.items()
+        if topic.startswith(f"{stream}.")
+    }
 
 
 def example(topic: str) -> Event:
     """The stored example of an event that is kept for ever."""
-    return EVENT_TYPES[topic].decode((EXAMPLES / f"{topic}.json").read_bytes())
+    first, *_ = (EXAMPLES / f"{topic}.json").read_bytes().splitlines()
+    return EVENT_TYPES[topic].decode(first)
 
 
 def kind(name: str, annotation: Any) -> str:
@@ -198,7 +215,7 @@ def events_page() -> str:
                 _fields(cls, _COMMON),
             ]
     parts.append("## What fields hold")
-    for shape in _shapes(event_type.cls for event_type in EVENT_TYPES.values()):
+    for shape in _shapes(event_type.cls for event_type in _event_types().values()):
         parts += [f"### {shape.__name__}", paragraph(shape.__doc__), _fields(shape)]
     return page("Events", *parts)
 
@@ -208,7 +225,7 @@ def events_page() -> str:
 
 def accounts_page() -> str:
     posted = []
-    for topic, event_type in EVENT_TYPES.items():
+    for topic, event_type in _event_types().items():
         if event_type.cls in POSTED:
             sides = postings(example(topic))
             debits = dict.fromkeys(p.account for p in sides if p.amount_pence > 0)
@@ -220,7 +237,7 @@ def accounts_page() -> str:
                     ", ".join(map(code, credits)),
                 )
             )
-    moneyless = [code(t) for t, event_type in EVENT_TYPES.items() if event_type.cls in MONEYLESS]
+    moneyless = [code(t) for t, event_type in _event_types().items() if event_type.cls in MONEYLESS]
     return page(
         "Accounts and postings",
         "Money moves in one place: each event is turned into double-entry postings that add up to "
@@ -277,6 +294,10 @@ def _option(written: str, meaning: str) -> tuple[str, str, str]:
     return code(written), meaning, "required" if required else default[1] if default else ""
 
 
+_NOUNS = {"budget": "A budget", "cycle": "A payment cycle", "change": "A mass change",
+          "accounts": "The accounts"}  # fmt: skip
+
+
 def commands_page() -> str:
     root = typer.main.get_command(app)
     context: Any = root.make_context("pbledger", [], resilient_parsing=True)
@@ -292,7 +313,7 @@ def commands_page() -> str:
     section = ""
     for path, command, inner in _commands(root, "pbledger"):
         words = path.split()
-        title = {"budget": "A budget", "cycle": "A payment cycle"}.get(words[1], "The ledger")
+        title = _NOUNS.get(words[1], "The ledger")
         if title != section:
             section = title
             parts.append(f"## {title}")
@@ -365,6 +386,28 @@ def exceptions_page() -> str:
     )
 
 
+def held_page() -> str:
+    held = [
+        (code(name), "yes" if name in RELEASABLE else "", meaning)
+        for name, meaning in HELD_BECAUSE.items()
+    ]
+    return page(
+        "Held back and passed over",
+        "Why a budget is not changed with all the others of a "
+        "[mass change](../how-to/change-many-budgets.md).",
+        "## Held back when it is prepared",
+        "A budget held back is listed, counted, in no total, and never changed. Some are held "
+        "back only until someone has looked: `--release`. Any other code with hyphens is that of "
+        "the [refusal](refusals.md) that the change would meet. "
+        "[What to do about each](../how-to/change-many-budgets.md#what-held-back-means).",
+        table(("Code", "May be released", "Meaning"), held),
+        "## Passed over when it is applied",
+        "What was approved is done, or nothing. A budget may also be passed over for a reason for "
+        "which it would be held back by then, or with the code of a refusal.",
+        table(("Code", "Meaning"), [(code(k), v) for k, v in SKIPPED_BECAUSE.items()]),
+    )
+
+
 def codes_page() -> str:
     return page(
         "Codes with a meaning outside",
@@ -434,11 +477,15 @@ def _by_status() -> dict[int, list[str]]:
 PAGES: dict[str, Callable[[], str]] = {
     "accounts.md": accounts_page,
     "api.md": lambda: api_page(_by_status()),
+    "assessment-file.md": assessment_file_page,
     "caseload.md": caseload_page,
     "codes.md": codes_page,
     "commands.md": commands_page,
     "events.md": events_page,
     "exceptions.md": exceptions_page,
+    "financial-assessment.md": assessment_page,
+    "held-back.md": held_page,
+    "rates.md": rates_page,
     "read-tables.md": read_tables_page,
     "refusals.md": refusals_page,
     "settings.md": settings_page,
@@ -449,6 +496,7 @@ PAGES: dict[str, Callable[[], str]] = {
 def main(names: Sequence[str] = tuple(PAGES)) -> None:
     """Write every page that is out of date."""
     assert set(TOPICS) == set(POSTED) | MONEYLESS, "every event is posted or moneyless"
+    assert _event_types().keys() == EVENT_TYPES.keys(), "every stream has a title"
     for name in names:
         path, made = REFERENCE / name, PAGES[name]()
         if not path.exists() or path.read_text() != made:

@@ -22,9 +22,11 @@ from sqlalchemy import Engine, inspect, text
 
 from ledger import database, migrations, store
 from ledger.aggregates.event_sourced import EventSourced, Recorded, Said, stream_id
+from ledger.aggregates.mass_change import MassChange
 from ledger.aggregates.payees import PayeeType
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.aggregates.preview import Tried, tried
 from ledger.config import Settings
 from ledger.errors import (
     BudgetNotFound,
@@ -32,6 +34,7 @@ from ledger.errors import (
     CycleNotFound,
     InvalidValue,
     LedgerNotInitialised,
+    MassChangeNotFound,
     PersonAlreadyKnown,
     Refusal,
     StoreUnavailable,
@@ -48,6 +51,7 @@ ATTEMPTS = 5
 _NOT_FOUND: dict[type[EventSourced], type[Refusal]] = {
     PersonalBudget: BudgetNotFound,
     PaymentCycle: CycleNotFound,
+    MassChange: MassChangeNotFound,
 }
 
 
@@ -106,12 +110,18 @@ class Ledger(Application[UUID]):
 
         Raises `BudgetNotFound` or `CycleNotFound`.
         """
-        history = self.history(kind, reference)
-        known = (h for h in history if known_at is None or h.event.recorded_at <= known_at)
-        found = kind.project(None, known)
+        found = self.find(kind, reference, known_at)
         if found is None:
             raise _NOT_FOUND[kind](f"There is no {kind.STREAM} {reference}.", reference=reference)
         return found
+
+    def find(
+        self, kind: type[TAggregate], reference: str, known_at: datetime | None = None
+    ) -> TAggregate | None:
+        """The same, or None if there is no such aggregate."""
+        history = self.history(kind, reference)
+        known = (h for h in history if known_at is None or h.event.recorded_at <= known_at)
+        return kind.project(None, known)
 
     def history(self, kind: type[EventSourced], reference: str) -> Iterator[Recorded]:
         """Every event of one aggregate in order; none if there is no such aggregate."""
@@ -141,12 +151,10 @@ class Ledger(Application[UUID]):
         `beside` is given the aggregate and its new events, and makes the rows saved with them.
         """
         for _ in range(ATTEMPTS):
-            try:
+            if create:
+                aggregate = self.find(kind, reference) or kind(reference)
+            else:
                 aggregate = self.load(kind, reference)
-            except (BudgetNotFound, CycleNotFound):
-                if not create:
-                    raise
-                aggregate = kind(reference)
             if expected_version is not None and aggregate.version != expected_version:
                 raise VersionConflict(
                     f"{reference} is at version {aggregate.version}, not {expected_version}.",
@@ -160,6 +168,20 @@ class Ledger(Application[UUID]):
                 continue
             return aggregate
         raise ConcurrentChange(f"{reference} is being changed by others; try again.")
+
+    def try_out(
+        self,
+        reference: str,
+        decide: Callable[[PersonalBudget], None],
+        on: date,
+        *,
+        create: bool = False,
+    ) -> Tried:
+        """What commands taking effect on a day would do to a budget; nothing is recorded."""
+        found = self.find(PersonalBudget, reference)
+        if found is None and not create:
+            raise BudgetNotFound(f"There is no personal budget {reference}.", reference=reference)
+        return tried(found or PersonalBudget(reference), decide, on)
 
     def append(self, events: Sequence[Recorded], beside: Sequence[Beside] = ()) -> None:
         """Save events and rows in one transaction. `IntegrityError`: a stream moved on."""
@@ -177,6 +199,15 @@ class Ledger(Application[UUID]):
         ids = None
         if only is not None:
             ids = [stream_id(PersonalBudget.STREAM, reference) for reference in only]
+        yield from self._folded(ids)
+
+    def other_budgets(self, known: Iterable[str]) -> Iterator[PersonalBudget]:
+        """Every budget but those named."""
+        named = {stream_id(PersonalBudget.STREAM, reference).hex for reference in known}
+        streams = self.recorder.versions(PersonalBudget.STREAM)
+        yield from self._folded([UUID(stream) for stream in streams if stream not in named])
+
+    def _folded(self, ids: Sequence[UUID] | None) -> Iterator[PersonalBudget]:
         with closing(self.recorder.read_streams(PersonalBudget.STREAM, ids)) as rows:
             for _, stream in groupby(rows, key=itemgetter(0)):
                 budget: PersonalBudget | None = None
@@ -272,6 +303,7 @@ def _is_made(engine: Engine) -> bool:
 _DURABLE_RIGHTS = {
     "people": "SELECT, INSERT, DELETE",  # deleting the row is how a person is erased
     "payee_details": "SELECT, INSERT, DELETE",
+    "financial_assessments": "SELECT, INSERT, DELETE",
     "bank_files": "SELECT, INSERT",
     "idempotency_keys": "SELECT, INSERT, DELETE",
 }
@@ -318,6 +350,6 @@ def grant(engine: Engine, role: str) -> None:
             statements.append(f"REVOKE ALL ON {table} FROM {name}")
             statements.append(f"GRANT {rights} ON {table} TO {name}")
         for table in ("read_position", *read_tables.tables):
-            statements.append(f"ALTER TABLE {table} OWNER TO {name}")
+            statements.append(f"ALTER TABLE IF EXISTS {table} OWNER TO {name}")
         for statement in statements:
             connection.exec_driver_sql(statement)

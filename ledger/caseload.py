@@ -7,12 +7,8 @@ account numbers anywhere.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
@@ -20,13 +16,10 @@ import msgspec
 
 from ledger.aggregates.care_decisions import LegalBasis, ReturnFrequency, SupportReason
 from ledger.aggregates.payees import PayeeType
-from ledger.caseload_columns import BY_NAME, FIELDS, ORDER
-from ledger.entitlement import ContributionBasis, Deployment
-from ledger.errors import CaseloadRefused, Fault, InvalidValue, Refusal
-
-Layout = list[tuple[str, int, Callable[[str], Any], bool]]  # column, its place, read, required
-Values = dict[str, Any]  # column name -> what its cell holds; a cell with a fault has no entry
-
+from ledger.caseload_columns import COLUMNS, FIELDS
+from ledger.csv_reading import CsvReading, Values
+from ledger.errors import CaseloadRefused
+from ledger.terms import ContributionBasis, Deployment
 
 # --- what a file holds ------------------------------------------------------------------------
 
@@ -100,11 +93,11 @@ def read_caseload(data: bytes) -> Caseload:
     what can still be read is still checked.
     """
     reading = _Reading()
-    reading.file(data)
+    for line, values in reading.rows(data):
+        reading.row(line, values)
     reading.across_budgets()
     if reading.faults:
-        in_order = sorted(reading.faults, key=lambda f: (f.line, ORDER.get(f.column, -1)))
-        raise CaseloadRefused(in_order)
+        raise CaseloadRefused(reading.in_order())
     budgets = tuple(drawn.build() for drawn in reading.drafts.values())
     return Caseload(hashlib.sha256(data).hexdigest(), budgets)
 
@@ -142,113 +135,14 @@ def _line_order(line: Values) -> tuple[date, str, str]:
     return line["line_start_date"], line["need"], line["funding_stream"]
 
 
-class _Reading:
-    """One pass over a file: faults are collected, never raised."""
+class _Reading(CsvReading):
+    """One pass over a caseload file: faults are collected, never raised."""
 
     def __init__(self) -> None:
-        self.faults: list[Fault] = []
+        super().__init__(COLUMNS, "a caseload file's")
         self.drafts: dict[str, _Draft] = {}
 
-    def fault(self, line: int, column: str, reason: str) -> None:
-        self.faults.append(Fault(line, column, reason))
-
-    def file(self, data: bytes) -> None:
-        rows = self.rows(self.decoded(data))
-        first = next(rows, None)
-        if first is None:
-            if not self.faults:
-                self.fault(1, "", "The file is empty.")
-            return
-        header_line, header = first
-        names = [cell.strip() for cell in header]
-        if BY_NAME.keys().isdisjoint(names):  # perhaps a row of data: do not repeat its cells
-            self.fault(header_line, "", "This line is not a header: it names no known column.")
-            return
-        layout = self.layout(header_line, names)
-        count = 0
-        for line, cells in rows:
-            count += 1
-            if len(cells) != len(names):
-                self.fault(line, "", f"Has {len(cells)} cells where the header has {len(names)}.")
-            elif not any(map(str.strip, cells)):
-                self.fault(line, "", "Every cell of this row is empty.")
-            else:
-                self.row(line, cells, layout)
-        if count == 0 and not any(fault.line > header_line for fault in self.faults):
-            self.fault(header_line, "", "The file has a header and no rows.")
-
-    def decoded(self, data: bytes) -> str:
-        """The text; bytes that are not UTF-8 and NULs are faults, replaced to read on."""
-        data = data.removeprefix(b"\xef\xbb\xbf")
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            for number, raw in enumerate(re.split(rb"\r\n?|\n", data), start=1):
-                try:
-                    raw.decode()
-                except UnicodeDecodeError as wrong:
-                    self.fault(
-                        number,
-                        "",
-                        f"Byte {wrong.start + 1} of this line (hexadecimal {raw[wrong.start]:02x})"
-                        " is not UTF-8; save the file as CSV UTF-8.",
-                    )
-            text = data.decode(errors="replace")
-        if "\x00" in text:
-            for number, row in enumerate(re.split(r"\r\n?|\n", text), start=1):
-                if "\x00" in row:
-                    self.fault(number, "", "This line holds a NUL byte.")
-            text = text.replace("\x00", "")
-        return text
-
-    def rows(self, text: str) -> Iterator[tuple[int, list[str]]]:
-        """Each row that is not blank, with the line of the file it starts on."""
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        while True:
-            line = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as wrong:
-                self.fault(line, "", f"Cannot be read as CSV ({wrong}); nothing after it was read.")
-                return
-            if cells:
-                yield line, cells
-
-    def layout(self, line: int, names: list[str]) -> Layout:
-        """Where each known column is; unknown, repeated and missing ones are faults."""
-        layout: dict[str, int] = {}
-        for place, name in enumerate(names):
-            if name not in BY_NAME:
-                self.fault(line, name, "This column is not one of a caseload file's.")
-            elif name in layout:
-                self.fault(line, name, "This column is in the header more than once.")
-            else:
-                layout[name] = place
-        for name in BY_NAME.keys() - layout.keys():
-            self.fault(line, name, "This column is missing.")
-        return [
-            (name, place, BY_NAME[name].read, BY_NAME[name].required)
-            for name, place in layout.items()
-        ]
-
-    def row(self, line: int, cells: list[str], layout: Layout) -> None:
-        values: Values = {}
-        for name, place, read, required in layout:
-            cell = cells[place].strip()
-            if not cell:
-                if required:
-                    self.fault(line, name, "Must not be blank.")
-                else:
-                    values[name] = None
-                continue
-            try:
-                values[name] = read(cell)
-            except InvalidValue as wrong:
-                self.fault(line, name, str(wrong))
-            except Refusal as wrong:  # its own sentence may repeat the cell: give the rule
-                self.fault(line, name, wrong.rule)
+    def row(self, line: int, values: Values) -> None:
         self.within_row(line, values)
         reference = values.get("budget_reference")
         if reference is None:

@@ -5,15 +5,19 @@ The reference page for councils is made from `COLUMNS`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ledger.accounts import parse_account_name, parse_account_number, parse_sort_code
-from ledger.dates import parse_date
-from ledger.errors import InvalidValue
-from ledger.money import parse_pounds
+from ledger.csv_reading import (
+    code,
+    day,
+    one_of,
+    pounds,
+    pounds_above_nought,
+    reference,
+    words,
+)
 
 LEGAL_BASES = (
     "care_act_2014",
@@ -47,60 +51,6 @@ PAYEE_TYPES = ("recipient", "nominated_person", "authorised_person", "managed_ac
 RETURN_FREQUENCIES = ("none", "monthly", "quarterly", "six_monthly", "annual")
 
 
-# --- how one cell is read ---------------------------------------------------------------------
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-
-def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
-    values = {value: value for value in allowed}
-    listed = ", ".join(allowed)
-
-    def read(text: str) -> str:
-        value = values.get(text)
-        if value is None:
-            raise InvalidValue(f"Must be one of: {listed}.")
-        return value
-
-    return read
-
-
-def _matching(pattern: str, sentence: str) -> Callable[[str], str]:
-    matches = re.compile(pattern).fullmatch
-
-    def read(text: str) -> str:
-        if matches(text) is None:
-            raise InvalidValue(sentence)
-        return text
-
-    return read
-
-
-def _text(longest: int) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        one_line = " ".join(text.split())
-        if len(one_line) > longest or _CONTROL.search(one_line):
-            raise InvalidValue(f"Must be 1 to {longest} characters, with no control characters.")
-        return one_line
-
-    return read
-
-
-_date = lru_cache(maxsize=65_536)(parse_date)
-_pounds = lru_cache(maxsize=65_536)(parse_pounds)
-
-
-def _pounds_above_nought(text: str) -> int:
-    pence = _pounds(text)
-    if pence == 0:
-        raise InvalidValue("Must be more than 0.00.")
-    return pence
-
-
-_reference = _matching("[A-Z0-9/-]{1,20}", "Must be 1 to 20 of A to Z, 0 to 9, - and /.")
-_code = _matching("[a-z0-9_]{1,40}", "Must be a code of a to z, 0 to 9 and _, at most 40 long.")
-
-
 class CaseloadColumn(NamedTuple):
     """One column: `of` is "budget" where it repeats on each row and must agree, else "line"."""
 
@@ -114,49 +64,47 @@ class CaseloadColumn(NamedTuple):
 
 
 def _codes(name: str, of: str, meaning: str, allowed: tuple[str, ...]) -> CaseloadColumn:
-    return CaseloadColumn(name, of, meaning, _one_of(allowed), allowed=allowed)
+    return CaseloadColumn(name, of, meaning, one_of(allowed), allowed=allowed)
 
 
 _C = CaseloadColumn
 COLUMNS: tuple[CaseloadColumn, ...] = (
-    _C("budget_reference", "budget", "The budget's own reference: A-Z 0-9 - /.", _reference),
-    _C("recipient_reference", "budget", "The person whose budget it is: A-Z 0-9 - /.", _reference),
-    _C("recipient_name", "budget", "Their name, at most 140 characters.", _text(140)),
-    _C("date_of_birth", "budget", "Their date of birth, not after start_date.", _date),
+    _C("budget_reference", "budget", "The budget's own reference: A-Z 0-9 - /.", reference),
+    _C("recipient_reference", "budget", "The person whose budget it is: A-Z 0-9 - /.", reference),
+    _C("recipient_name", "budget", "Their name, at most 140 characters.", words(140)),
+    _C("date_of_birth", "budget", "Their date of birth, not after start_date.", day),
     _codes("legal_basis", "budget", "The power the budget is made under.", LEGAL_BASES),
     _codes("support_reason", "budget", "The primary support reason.", SUPPORT_REASONS),
-    _C("start_date", "budget", "First day of the direct payment.", _date, field="starts_on"),
-    _C("paid_to", "budget", "Last day already paid by the previous system.", _date, False),
-    _C("agreement_version", "budget", "Which agreement was signed, at most 20 long.", _text(20)),
-    _C("agreement_signed_on", "budget", "The day it was signed.", _date),
-    _C("need", "line", "What the money is for: a code such as personal_care.", _code),
-    _C("funding_stream", "line", "Whose money: a code such as social_care, nhs, joint.", _code),
+    _C("start_date", "budget", "First day of the direct payment.", day, field="starts_on"),
+    _C("paid_to", "budget", "Last day already paid by the previous system.", day, False),
+    _C("agreement_version", "budget", "Which agreement was signed, at most 20 long.", words(20)),
+    _C("agreement_signed_on", "budget", "The day it was signed.", day),
+    _C("need", "line", "What the money is for: a code such as personal_care.", code),
+    _C("funding_stream", "line", "Whose money: a code such as social_care, nhs, joint.", code),
     _codes("deployment", "line", "How the line is delivered.", DEPLOYMENTS),
     _C(
-        "weekly_amount", "line", "Pounds a week; blank for a one-off.", _pounds_above_nought, False,
+        "weekly_amount", "line", "Pounds a week; blank for a one-off.", pounds_above_nought, False,
         field="weekly_pence",
     ),
     _C(
-        "one_off_amount", "line", "Pounds once; blank for a weekly line.", _pounds_above_nought,
+        "one_off_amount", "line", "Pounds once; blank for a weekly line.", pounds_above_nought,
         False, field="one_off_pence",
     ),
-    _C("line_start_date", "line", "First day, not before start_date.", _date, field="starts_on"),
-    _C("line_end_date", "line", "Last day; blank if none.", _date, False, field="ends_on"),
-    _C("cost_centre", "line", "Ledger code; blank is an exception later.", _text(40), False),
+    _C("line_start_date", "line", "First day, not before start_date.", day, field="starts_on"),
+    _C("line_end_date", "line", "Last day; blank if none.", day, False, field="ends_on"),
+    _C("cost_centre", "line", "Ledger code; blank is an exception later.", words(40), False),
     _C(
-        "contribution_weekly", "budget", "Pounds a week the person pays; 0.00 is allowed.", _pounds,
+        "contribution_weekly", "budget", "Pounds a week the person pays; 0.00 is allowed.", pounds,
         field="contribution_weekly_pence",
     ),
     _codes("contribution_basis", "budget", "Paid net or gross of it.", CONTRIBUTION_BASES),
-    _C("contribution_from", "budget", "The day this contribution takes effect.", _date),
+    _C("contribution_from", "budget", "The day this contribution takes effect.", day),
     _codes("payee_type", "budget", "Who holds the account.", PAYEE_TYPES),
     _C("account_name", "budget", "Name on the account, at most 140.", parse_account_name),
     _C("sort_code", "budget", "Six digits, with or without hyphens.", parse_sort_code),
     _C("account_number", "budget", "Eight digits; six or seven are padded.", parse_account_number),
     _codes("return_frequency", "budget", "How often spending is returned.", RETURN_FREQUENCIES),
 )  # fmt: skip
-BY_NAME = {column.name: column for column in COLUMNS}
-ORDER = {column.name: place for place, column in enumerate(COLUMNS)}
 FIELDS = {
     of: {column.name: column.field or column.name for column in COLUMNS if column.of == of}
     for of in ("budget", "line")

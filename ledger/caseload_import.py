@@ -14,10 +14,10 @@ from ledger.aggregates.event_sourced import Event, Recorded, Said, stream_id
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import ATTEMPTS, Ledger
 from ledger.caseload import Caseload, CaseloadBudget
-from ledger.entitlement import AllocationTerm
 from ledger.errors import BudgetNotFound, CaseloadConflicts, ConcurrentChange
 from ledger.people import PersonDetails
 from ledger.store import Beside
+from ledger.terms import AllocationTerm
 
 Progress = Callable[[int], None]
 

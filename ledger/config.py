@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -35,6 +36,27 @@ class Settings(BaseSettings):
         ge=0,
         description="A payment that differs from the last one by more than this share of it is "
         "shown to the approver.",
+    )
+    rates_file: Path | None = Field(
+        default=None,
+        description="The council's own charging rates and policy (TOML); they override the "
+        "national ones key by key.",
+    )
+    contribution_order: str = Field(
+        default="provided_service,council_managed,individual_service_fund,direct_payment,"
+        "managed_account",
+        description="The order of deployments in which a contribution is set against the lines of "
+        "a mixed budget: each once, comma-separated, the first to be used up first.",
+    )
+    arrears_recovery: Literal["net_off", "weekly_cap", "invoice"] = Field(
+        default="net_off",
+        description="How a contribution found to be higher for days already paid comes back: off "
+        "the next payments, off them by at most so much a week, or by an invoice.",
+    )
+    arrears_weekly_cap: str = Field(
+        default="0.00",
+        description="With LEDGER_ARREARS_RECOVERY=weekly_cap: the most taken back a week, in "
+        "pounds, such as 5.00.",
     )
     added_bank_holidays: str = Field(
         default="",

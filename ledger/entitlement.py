@@ -12,7 +12,7 @@ every day is paid in exactly one of them and corrected only by adjustment lines 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -21,101 +21,12 @@ import msgspec
 
 from ledger.dates import Period
 from ledger.money import apportion, for_days
+from ledger.terms import AllocationTerm, ContributionTerm, Deployment, SuspensionTerm, Terms
 
-Deployment = Literal[
-    "direct_payment",
-    "managed_account",
-    "individual_service_fund",
-    "council_managed",
-    "provided_service",
-]
-PAID_TO_A_PAYEE = frozenset({"direct_payment", "managed_account"})
-"""Deployments paid as a direct payment, to the person or to a third party's managed account.
-
-An individual service fund is a contract with its provider, not a direct payment."""
-
-ContributionBasis = Literal["net", "gross"]
-LineKind = Literal["allocation", "one_off", "retainer", "contribution"]
+LineKind = Literal["allocation", "one_off", "retainer", "contribution", "charge"]
+"""A contribution is taken off a payment; a charge is a contribution that is invoiced."""
 
 _DAY = timedelta(days=1)
-FOR_EVER = date.max
-
-
-class AllocationTerm(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One allocation line over a run of days: either `weekly_pence` or `one_off_pence`.
-
-    `chargeable` says that the client contribution may be set against it (NHS money and
-    section 117 after-care are free)."""
-
-    line_reference: str
-    need: str
-    funding_stream: str
-    deployment: Deployment
-    starts_on: date
-    ends_on: date | None = None
-    weekly_pence: int = 0
-    one_off_pence: int = 0
-    cost_centre: str = ""
-    chargeable: bool = True
-
-    @property
-    def last_day(self) -> date:
-        """The last day it is in force; a one-off is in force on its own day alone."""
-        return self.starts_on if self.one_off_pence else self.ends_on or FOR_EVER
-
-    @property
-    def is_paid(self) -> bool:
-        """Whether it is paid to a payee."""
-        return self.deployment in PAID_TO_A_PAYEE
-
-    def in_force_on(self, on: date) -> bool:
-        """Whether a day is one of its days."""
-        return self.starts_on <= on <= self.last_day
-
-
-def split(
-    terms: Iterable[AllocationTerm], line_references: Collection[str], on: date
-) -> tuple[list[AllocationTerm], list[AllocationTerm]]:
-    """Every term; those of these lines from a day on apart, cut in two where it falls."""
-    before: list[AllocationTerm] = []
-    after: list[AllocationTerm] = []
-    for term in terms:
-        if term.line_reference not in line_references or term.last_day < on:
-            before.append(term)
-            continue
-        if term.starts_on < on:
-            before.append(msgspec.structs.replace(term, ends_on=on - _DAY))
-            term = msgspec.structs.replace(term, starts_on=on)
-        after.append(term)
-    return before, after
-
-
-class ContributionTerm(NamedTuple):
-    """The client contribution from a day until the next term starts."""
-
-    starts_on: date
-    weekly_pence: int
-    basis: ContributionBasis
-
-
-class SuspensionTerm(NamedTuple):
-    """Days on which only a retainer (nought: nothing) is owed for all the weekly lines.
-
-    It never comes to more than they would. One-offs are owed all the same."""
-
-    starts_on: date
-    ends_on: date
-    retainer_weekly_pence: int
-
-
-class Terms(NamedTuple):
-    """Everything that decides what is owed, and the days from and to which anything is."""
-
-    starts_on: date
-    ends_on: date
-    allocations: Sequence[AllocationTerm]
-    contributions: Sequence[ContributionTerm]
-    suspensions: Sequence[SuspensionTerm]
 
 
 class EntitlementLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -192,7 +103,7 @@ def _boundaries(terms: Terms, window: Period) -> list[date]:
 
 
 def _weekly_rates(terms: Terms, on: date) -> dict[_Component, int]:
-    """Each component's signed weekly pence on one day."""
+    """Each component's signed weekly pence on one day, of what is paid."""
     payable = [
         term
         for term in terms.allocations
@@ -200,23 +111,88 @@ def _weekly_rates(terms: Terms, on: date) -> dict[_Component, int]:
     ]
     if not payable:
         return {}
-    for suspension in terms.suspensions:
-        if suspension.starts_on <= on <= suspension.ends_on:
-            return _retainer_rates(payable, suspension.retainer_weekly_pence)
+    suspension = _suspension_on(terms, on)
+    if suspension is not None:
+        return _retainer_rates(payable, suspension.retainer_weekly_pence)
     rates = {
         _Component("allocation", t.line_reference, t.funding_stream, t.cost_centre): t.weekly_pence
         for t in payable
     }
-    current = [term for term in terms.contributions if term.starts_on <= on]
-    if current and current[-1].basis == "net":
-        left = current[-1].weekly_pence
-        for t in payable:
-            taken = min(left, t.weekly_pence) if t.chargeable else 0
-            if taken:
-                left -= taken
-                key = _Component("contribution", t.line_reference, t.funding_stream, t.cost_centre)
-                rates[key] = -taken
+    for t, taken, is_netted in _contribution_shares(terms, on, payable):
+        if is_netted:
+            key = _Component("contribution", t.line_reference, t.funding_stream, t.cost_centre)
+            rates[key] = -taken
     return rates
+
+
+def _weekly_charges(terms: Terms, on: date) -> dict[_Component, int]:
+    """Each line's weekly pence on one day, of the contribution that is charged by invoice."""
+    if _suspension_on(terms, on) is not None:
+        return {}
+    return {
+        _Component("charge", t.line_reference, t.funding_stream, t.cost_centre): taken
+        for t, taken, is_netted in _contribution_shares(terms, on)
+        if not is_netted
+    }
+
+
+def _suspension_on(terms: Terms, on: date) -> SuspensionTerm | None:
+    for suspension in terms.suspensions:
+        if suspension.starts_on <= on <= suspension.ends_on:
+            return suspension
+    return None
+
+
+def _contribution_on(terms: Terms, on: date) -> ContributionTerm | None:
+    found = None
+    for term in terms.contributions:
+        if term.starts_on > on:
+            break
+        found = term
+    return found
+
+
+def _contribution_shares(
+    terms: Terms, on: date, payable: list[AllocationTerm] | None = None
+) -> Iterator[tuple[AllocationTerm, int, bool]]:
+    """The contribution on one day, once over all lines: each line, its weekly pence, if netted.
+
+    `payable` are the lines paid to a payee, if they are at hand. Care Act 2014 s.14(4): no more
+    than the care costs."""
+    term = _contribution_on(terms, on)
+    if term is None or not (term.weekly_pence or term.full_cost):
+        return
+    left, is_net = term.weekly_pence, term.basis == "net"
+    whole = payable is None or term.order
+    for line in _chargeable(terms, on, term.order) if whole else payable or ():
+        taken = line.weekly_pence if term.full_cost else min(left, line.weekly_pence)
+        if taken and line.chargeable:
+            left -= taken
+            yield line, taken, is_net and line.is_paid
+
+
+def _chargeable(terms: Terms, on: date, order: tuple[Deployment, ...]) -> list[AllocationTerm]:
+    """The weekly lines a contribution may be set against on one day, the first to bear it first."""
+    lines = [t for t in terms.allocations if t.weekly_pence and t.chargeable and t.in_force_on(on)]
+    if not order:
+        return [line for line in lines if line.is_paid]
+    return sorted(lines, key=lambda line: order.index(line.deployment))
+
+
+def chargeable_weekly_pence(terms: Terms, on: date) -> int:
+    """What a week of the lines costs that the contribution in force on a day may be set against."""
+    term = _contribution_on(terms, on)
+    order = term.order if term else ()
+    if not terms.starts_on <= on <= terms.ends_on:
+        return 0
+    return sum(line.weekly_pence for line in _chargeable(terms, on, order))
+
+
+def contribution_weekly_pence(terms: Terms, on: date) -> int:
+    """What a week of the contribution comes to over all lines, as if nothing were suspended."""
+    if not terms.starts_on <= on <= terms.ends_on:
+        return 0
+    return sum(taken for _, taken, _ in _contribution_shares(terms, on))
 
 
 def _retainer_rates(payable: Sequence[AllocationTerm], retainer: int) -> dict[_Component, int]:
@@ -229,37 +205,48 @@ def _retainer_rates(payable: Sequence[AllocationTerm], retainer: int) -> dict[_C
     }
 
 
+WorkedOut = Callable[[Terms, Period], list[EntitlementLine]]
+"""The lines of one window: `entitlement` for what is paid, `charges` for what is invoiced."""
+
+
 def entitlement(terms: Terms, window: Period) -> list[EntitlementLine]:
     """The lines owed for one window: a line per component segment, in order of its first day.
 
     Adjacent days on which a component's rate is the same are one segment, so an unrelated
-    change does not add a rounding. Contribution lines are negative (net basis); on a gross
-    basis the contribution is invoiced and does not appear here.
+    change does not add a rounding. Contribution lines are negative (net basis); what is charged
+    by invoice is not here but in `charges`.
     """
+    return [*_segments(terms, window, _weekly_rates), *_one_offs(terms, window)]
+
+
+def charges(terms: Terms, window: Period) -> list[EntitlementLine]:
+    """The contribution that the person is invoiced for one window, positive, line by line."""
+    return list(_segments(terms, window, _weekly_charges))
+
+
+def _segments(
+    terms: Terms, window: Period, rates_on: Callable[[Terms, date], dict[_Component, int]]
+) -> Iterator[EntitlementLine]:
     boundaries = _boundaries(terms, window)
     segments: dict[_Component, list[tuple[date, date, int]]] = {}
     for starts_on, next_start in pairwise(boundaries):
         ends_on = next_start - _DAY
-        for component, weekly in _weekly_rates(terms, starts_on).items():
+        for component, weekly in rates_on(terms, starts_on).items():
             stack = segments.setdefault(component, [])
             if stack and stack[-1][2] == weekly and stack[-1][1] + _DAY == starts_on:
                 stack[-1] = (stack[-1][0], ends_on, weekly)
             else:
                 stack.append((starts_on, ends_on, weekly))
-    lines = [
-        EntitlementLine(
-            *component,
-            window=window,
-            amount_pence=for_days(weekly, (ends_on - starts_on).days + 1),
-            starts_on=starts_on,
-            ends_on=ends_on,
-            weekly_pence=weekly,
-        )
-        for component, stack in segments.items()
-        for starts_on, ends_on, weekly in stack
-    ]
-    lines.extend(_one_offs(terms, window))
-    return lines
+    for component, stack in segments.items():
+        for starts_on, ends_on, weekly in stack:
+            yield EntitlementLine(
+                *component,
+                window=window,
+                amount_pence=for_days(weekly, (ends_on - starts_on).days + 1),
+                starts_on=starts_on,
+                ends_on=ends_on,
+                weekly_pence=weekly,
+            )
 
 
 def _one_offs(terms: Terms, window: Period) -> Iterator[EntitlementLine]:
@@ -299,44 +286,48 @@ def _unpaid_windows(paid: Iterable[Period], first: date, period: Period) -> Iter
 
 def due(
     terms: Terms,
-    paid: Sequence[EntitlementLine],
+    settled: Sequence[EntitlementLine],
     period: Period,
     changed_from: date = date.min,
+    worked_out: WorkedOut = entitlement,
 ) -> list[EntitlementLine]:
     """The lines still owed to the end of a period: what is unpaid, then what must be put right.
 
-    `paid` are all lines scheduled before. Windows that ended before `changed_from` are known
-    to agree with the terms and are not worked out again. The sum may be negative: then nothing
-    is sent, nothing is recorded, and the next period's sum carries it.
+    `settled` are all lines scheduled (or invoiced) before. Windows that ended before
+    `changed_from` are known to agree with the terms and are not worked out again. The sum may
+    be negative: then nothing is sent, nothing is recorded, and the next period's sum carries it.
     """
     lines: list[EntitlementLine] = []
     if terms.starts_on <= period.ends_on:
-        windows = {line.window for line in paid}
+        windows = {line.window for line in settled}
         for window in _unpaid_windows(windows, terms.starts_on, period):
-            lines.extend(entitlement(terms, window))
-    lines.extend(adjustments(terms, paid, changed_from))
+            lines.extend(worked_out(terms, window))
+    lines.extend(adjustments(terms, settled, changed_from, worked_out))
     return lines
 
 
 def adjustments(
-    terms: Terms, paid: Sequence[EntitlementLine], changed_from: date = date.min
+    terms: Terms,
+    settled: Sequence[EntitlementLine],
+    changed_from: date = date.min,
+    worked_out: WorkedOut = entitlement,
 ) -> Iterator[EntitlementLine]:
-    """What must be put right for windows already paid that end on or after `changed_from`."""
+    """What must be put right for windows settled before that end on or after `changed_from`."""
     by_window: dict[Period, defaultdict[_Component, int]] = {}
-    for line in paid:
+    for line in settled:
         if line.window.ends_on >= changed_from:
             components = by_window.setdefault(line.window, defaultdict(int))
             key = _Component(line.kind, line.line_reference, line.funding_stream, line.cost_centre)
             components[key] += line.amount_pence
     for window, components in by_window.items():
-        yield from _adjustments(terms, window, components)
+        yield from _adjustments(window, components, worked_out(terms, window))
 
 
 def _adjustments(
-    terms: Terms, window: Period, already: dict[_Component, int]
+    window: Period, already: dict[_Component, int], lines: Iterable[EntitlementLine]
 ) -> Iterator[EntitlementLine]:
     difference = {component: -pence for component, pence in already.items()}
-    for line in entitlement(terms, window):
+    for line in lines:
         key = _Component(line.kind, line.line_reference, line.funding_stream, line.cost_centre)
         difference[key] = difference.get(key, 0) + line.amount_pence
     for component, pence in difference.items():
@@ -349,3 +340,22 @@ def _adjustments(
                 ends_on=window.ends_on,
                 adjustment=True,
             )
+
+
+def recovering_at_most(lines: Sequence[EntitlementLine], most_pence: int) -> list[EntitlementLine]:
+    """The lines, their adjustments together taking back no more than `most_pence`.
+
+    What is left of an adjustment is found again as an adjustment of the next payment.
+    """
+    taken = -sum(line.amount_pence for line in lines if line.adjustment)
+    left_over = taken - most_pence
+    kept: list[EntitlementLine] = []
+    for line in reversed(lines):  # the earliest days are put right first
+        if left_over > 0 and line.adjustment and line.amount_pence < 0:
+            held_back = min(left_over, -line.amount_pence)
+            left_over -= held_back
+            if held_back == -line.amount_pence:
+                continue
+            line = msgspec.structs.replace(line, amount_pence=line.amount_pence + held_back)
+        kept.append(line)
+    return kept[::-1]

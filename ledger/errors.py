@@ -131,6 +131,62 @@ class BudgetIsClosed(Refusal):
     """The personal budget is closed; only what is left over can still be settled."""
 
 
+class AfterBudgetClosed(Refusal):
+    """A change to a closed personal budget cannot take effect after its last day."""
+
+
+class ContributionOrderIncomplete(Refusal):
+    """The order in which a contribution is set against lines must name each deployment once."""
+
+
+class ContributionExceedsDebt(Refusal):
+    """No more can be received towards a contribution than was invoiced and not yet paid."""
+
+
+class NoContributionAssessed(Refusal):
+    """No contribution is in force on that day."""
+
+    status = 404
+
+
+class AssessmentNotFound(Refusal):
+    """There is no such financial assessment, or it can no longer be read."""
+
+    status = 404
+
+
+class DateOfBirthDiffers(Refusal):
+    """The date of birth in a financial assessment must be the one the person registered with."""
+
+
+class MassChangeNotFound(Refusal):
+    """There is no mass change with that reference."""
+
+    status = 404
+
+
+class MassChangeAlreadyDecided(Refusal):
+    """That step is not open to a mass change in its present state."""
+
+    status = 409
+
+
+class ApproverPreparedMassChange(Refusal):
+    """A mass change must be decided by someone other than who prepared it."""
+
+    status = 403
+
+
+class MassChangeDiffersFromSeen(Refusal):
+    """A mass change must be approved with exactly the totals and the hash it now has."""
+
+    status = 409
+
+
+class MassChangeIsEmpty(Refusal):
+    """A mass change that changes no budget cannot be approved."""
+
+
 class ReferenceUsedForOtherFacts(Refusal):
     """That reference was used before for something else; give a new one."""
 
@@ -352,15 +408,30 @@ class Fault(NamedTuple):
     reason: str
 
 
+def _first_of(faults: Sequence[Fault]) -> str:
+    count = f"{len(faults)} fault{'' if len(faults) == 1 else 's'}"
+    line, column, reason = faults[0]
+    where = f"line {line}, {column}" if column else f"line {line}"
+    return f"has {count}, so none of it was taken. First, {where}: {reason}"
+
+
 class CaseloadRefused(Refusal):
     """A caseload file must have no fault, or none of it is taken."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        count = f"{len(faults)} fault{'' if len(faults) == 1 else 's'}"
-        line, column, reason = faults[0]
-        where = f"line {line}, {column}" if column else f"line {line}"
         super().__init__(
-            f"The caseload file has {count}, so none of it was taken. First, {where}: {reason}",
+            f"The caseload file {_first_of(faults)}",
+            faults=[fault._asdict() for fault in faults],
+        )
+        self.faults = tuple(faults)
+
+
+class AssessmentFileRefused(Refusal):
+    """A file of financial assessments must have no fault, or none of it is taken."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(
+            f"The assessment file {_first_of(faults)}",
             faults=[fault._asdict() for fault in faults],
         )
         self.faults = tuple(faults)
@@ -417,6 +488,19 @@ class CycleOutOfDate(Refusal):
 
 class CycleNotSettledYet(Refusal):
     """A cycle is settled on or after its pay date."""
+
+
+# --- accounting periods -------------------------------------------------------------------
+
+
+class AccountingPeriodAlreadyClosed(Refusal):
+    """A closed accounting period stays closed; put it right by adding to the open one."""
+
+    status = 409
+
+
+class AccountingPeriodNotOver(Refusal):
+    """The accounts can be closed only to a day that is over."""
 
 
 # --- the store ----------------------------------------------------------------------------
@@ -483,3 +567,42 @@ class PersonAlreadyKnown(Refusal):
     """That reference is already another person's."""
 
     status = 409
+
+
+# --- financial assessment and rates -------------------------------------------------------
+
+
+class FactsUnreadable(Refusal):
+    """The facts of a financial assessment must be written with the fields and values they have."""
+
+
+class DateOfBirthInFuture(Refusal):
+    """A date of birth cannot be later than the day of the assessment."""
+
+
+class UnderEighteen(Refusal):
+    """Only an adult's care is charged for under the Care Act: the person must be 18 or over."""
+
+
+class CoupleAssessedAsSingle(Refusal):
+    """A person whose facts name a partner must be assessed as one of a couple."""
+
+
+class IncomeLinesOverlap(Refusal):
+    """Two lines of income of one kind must not share a day."""
+
+
+class AssessmentGroundMissing(Refusal):
+    """A light-touch assessment must name the ground it rests on."""
+
+
+class ProvisionalAmountMissing(Refusal):
+    """A person who could not be contacted is charged a provisional amount, which must be given."""
+
+
+class RatesMissing(Refusal):
+    """An assessment needs the rates of its year, and they are not in the rates files."""
+
+
+class RatesUnreadable(Refusal):
+    """A rates file must hold known figures of known years, as text, each with its source."""

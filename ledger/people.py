@@ -29,6 +29,7 @@ __all__ = [
     "Row",
     "bank_files",
     "durable",
+    "financial_assessments",
     "idempotency_keys",
     "masked",
     "parse_account_name",
@@ -82,6 +83,16 @@ bank_files = Table(
     Column("format", Text, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+)
+
+financial_assessments = Table(
+    "financial_assessments",
+    durable,
+    Column("budget_reference", Text, primary_key=True),
+    Column("assessment_reference", Text, primary_key=True),
+    Column("person_reference", Text, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("recorded_at", Text, nullable=False),
 )
 
 idempotency_keys = Table(
@@ -148,8 +159,8 @@ class People:
     """Builds the rows of people and payees, and reads them back. It writes nothing itself."""
 
     def __init__(self, engine: Engine, keyring: Keyring) -> None:
-        self._engine = engine
-        self._keyring = keyring
+        self.engine = engine
+        self.keyring = keyring
 
     def new_payee(
         self, person_reference: str, account_name: str, sort_code: str, account_number: str
@@ -162,20 +173,20 @@ class People:
 
     def sealed_people(self, details: Iterable[PersonDetails], recorded_at: datetime) -> list[Row]:
         """Rows of `people`, each with a new key of its own; only for people not yet `existing`."""
-        moment = _moment(recorded_at)
+        moment = moment_text(recorded_at)
         rows = []
         for person in details:
             reference = person.person_reference
-            key, wrapped = self._keyring.new_person_key(reference)
+            key, wrapped = self.keyring.new_person_key(reference)
             born = person.date_of_birth.isoformat()
             rows.append(
                 {
                     "person_reference": reference,
                     "wrapped_key": wrapped,
-                    "name_sealed": self._keyring.seal(
+                    "name_sealed": self.keyring.seal(
                         key, person.name.encode(), place("people.name_sealed", reference)
                     ),
-                    "date_of_birth_sealed": self._keyring.seal(
+                    "date_of_birth_sealed": self.keyring.seal(
                         key, born.encode(), place("people.date_of_birth_sealed", reference)
                     ),
                     "recorded_at": moment,
@@ -196,8 +207,8 @@ class People:
         that is not that of its account, and the account refusals.
         """
         details = list(details)
-        keys = self._keys({payee.person_reference for payee in details}, new_people)
-        moment = _moment(recorded_at)
+        keys = self.keys({payee.person_reference for payee in details}, new_people)
+        moment = moment_text(recorded_at)
         rows = []
         for payee in details:
             person = payee.person_reference
@@ -213,7 +224,7 @@ class People:
                 {
                     "payee_reference": reference,
                     "person_reference": person,
-                    "sealed": self._keyring.seal(
+                    "sealed": self.keyring.seal(
                         keys[person], msgspec.json.encode(account), bound_to
                     ),
                     "fingerprint": fingerprint,
@@ -238,9 +249,9 @@ class People:
         found: dict[str, PersonDetails] = {}
         for row in self._rows(list(people.c), references):
             reference = row.person_reference
-            key = self._keyring.unwrap(row.wrapped_key, reference)
+            key = self.keyring.unwrap(row.wrapped_key, reference)
             name, born = (
-                self._keyring.open(key, sealed, place(column, reference)).decode()
+                self.keyring.open(key, sealed, place(column, reference)).decode()
                 for column, sealed in (
                     ("people.name_sealed", row.name_sealed),
                     ("people.date_of_birth_sealed", row.date_of_birth_sealed),
@@ -264,8 +275,8 @@ class People:
         )
         query = select(*columns, people.c.wrapped_key).select_from(joined)
         found: dict[str, PayeeDetails] = {}
-        with self._engine.connect() as connection:
-            for chunk in _chunks(references):
+        with self.engine.connect() as connection:
+            for chunk in chunks(references):
                 wanted = query.where(payee_details.c.payee_reference.in_(chunk))
                 rows = connection.execute(wanted).all()
                 found.update((row[0], self._opened(_SealedPayee._make(row))) for row in rows)
@@ -277,46 +288,48 @@ class People:
         name = parse_account_name(account_name)
         sort_code = parse_sort_code(sort_code)
         account_number = parse_account_number(account_number)
-        fingerprint = self._keyring.fingerprint(sort_code, account_number)
+        fingerprint = self.keyring.fingerprint(sort_code, account_number)
         reference = payee_reference(person_reference, fingerprint)
         details = PayeeDetails(reference, person_reference, name, sort_code, account_number)
         return details, fingerprint
 
     def _opened(self, row: _SealedPayee) -> PayeeDetails:
-        key = self._keyring.unwrap(row.wrapped_key, row.person_reference)
+        key = self.keyring.unwrap(row.wrapped_key, row.person_reference)
         bound_to = place(
             "payee_details.sealed", row.payee_reference, row.person_reference, row.fingerprint
         )
         account = msgspec.json.decode(
-            self._keyring.open(key, row.sealed, bound_to), type=tuple[str, str, str]
+            self.keyring.open(key, row.sealed, bound_to), type=tuple[str, str, str]
         )
         return PayeeDetails(row.payee_reference, row.person_reference, *account)
 
-    def _keys(self, wanted: set[str], new_people: Sequence[Row]) -> dict[str, bytes]:
+    def keys(self, wanted: set[str], new_people: Sequence[Row] = ()) -> dict[str, bytes]:
+        """The key of each person; `PersonUnknown` for those never recorded or erased."""
         wrapped = {row["person_reference"]: row["wrapped_key"] for row in new_people}
         stored = [people.c.person_reference, people.c.wrapped_key]
         wrapped.update((row[0], row[1]) for row in self._rows(stored, wanted - wrapped.keys()))
         unknown = wanted - wrapped.keys()
         if unknown:
             raise PersonUnknown(person_references=sorted(unknown))
-        return {person: self._keyring.unwrap(wrapped[person], person) for person in wanted}
+        return {person: self.keyring.unwrap(wrapped[person], person) for person in wanted}
 
     def _rows(self, columns: list[Column[Any]], references: Iterable[str]) -> list[Any]:
         query = select(*columns)
         rows: list[Any] = []
-        with self._engine.connect() as connection:
-            for chunk in _chunks(references):
+        with self.engine.connect() as connection:
+            for chunk in chunks(references):
                 wanted = query.where(people.c.person_reference.in_(chunk))
                 rows.extend(connection.execute(wanted).all())
         return rows
 
 
-def _chunks(references: Iterable[str]) -> Iterator[list[str]]:
+def chunks(references: Iterable[str]) -> Iterator[list[str]]:
+    """References, each once, as many at a time as one query may name."""
     distinct = list(dict.fromkeys(references))
     for start in range(0, len(distinct), CHUNK):
         yield distinct[start : start + CHUNK]
 
 
-def _moment(recorded_at: datetime) -> str:
+def moment_text(recorded_at: datetime) -> str:
     """ISO 8601 in UTC, so that text order is time order on both databases."""
     return recorded_at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -9,6 +9,7 @@ whole event table, which makes notification order the commit order.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -34,7 +35,14 @@ from sqlalchemy import Connection
 
 from ledger.aggregates.event_sourced import EVENT_TYPES, TOPICS, Event, Recorded
 from ledger.errors import UnknownEvent
-from ledger.store_sql import COPY_HEADER, COPY_TRAILER, RowShape, append_with_rows, copy_row
+from ledger.store_sql import (
+    COPY_HEADER,
+    COPY_TRAILER,
+    POSTGRES_OBJECTS,
+    RowShape,
+    append_with_rows,
+    copy_row,
+)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -134,7 +142,7 @@ class PostgresRecorder(PostgresApplicationRecorder):
             statement
             for statement in self.sql_create_statements
             if "CREATE TYPE" not in statement.as_string()
-        ] + [SQL(s).format(**names) for s in _POSTGRES_OBJECTS]
+        ] + [SQL(s).format(**names) for s in POSTGRES_OBJECTS]
 
     def create(self, connection: Connection) -> None:
         """Make the table, its index, functions and guard in a transaction under way."""
@@ -247,27 +255,6 @@ class PostgresRecorder(PostgresApplicationRecorder):
         raise NotImplementedError("Follow the log with catch_up; appends do not notify.")
 
 
-_POSTGRES_OBJECTS = (
-    """CREATE OR REPLACE FUNCTION {schema}.{append}(
-        streams {type}[], versions bigint[], topics text[], states bytea[]
-    ) RETURNS SETOF bigint LANGUAGE plpgsql AS $body$
-    BEGIN
-        PERFORM pg_advisory_xact_lock({name}::regclass::oid::bigint);
-        RETURN QUERY INSERT INTO {schema}.{table}
-            (originator_id, originator_version, topic, state)
-            SELECT * FROM unnest(streams, versions, topics, states)
-            RETURNING notification_id;
-    END; $body$""",
-    """CREATE OR REPLACE FUNCTION {schema}.{guard}() RETURNS trigger LANGUAGE plpgsql AS $body$
-    BEGIN
-        RAISE EXCEPTION 'Events are only ever added: % refused.', TG_OP
-            USING ERRCODE = 'insufficient_privilege';
-    END; $body$""",
-    """CREATE OR REPLACE TRIGGER {guard} BEFORE UPDATE OR DELETE OR TRUNCATE
-        ON {schema}.{table} FOR EACH STATEMENT EXECUTE FUNCTION {schema}.{guard}()""",
-)
-
-
 def _insert_rows(conn: psycopg.Connection[Any], beside: Beside) -> None:
     if not beside.rows:
         return
@@ -286,6 +273,12 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
     """The same contract on the embedded default: one immediate transaction for everything."""
 
     datastore: SQLiteDatastore
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Who waits for another writer waits here. In the library's pool they would keep readers
+        # out, and with them whoever reads the log while holding the database: a deadlock.
+        self._one_writer = threading.Lock()
 
     def construct_create_table_statements(self) -> list[str]:
         table = self.events_table_name
@@ -384,7 +377,7 @@ class SQLiteRecorder(SQLiteApplicationRecorder):
     @contextmanager
     def _immediate(self) -> Iterator[sqlite3.Cursor]:
         """A write transaction that takes the lock at once, so two writers queue, never clash."""
-        with self.datastore.get_connection(commit=True) as connection:
+        with self._one_writer, self.datastore.get_connection(commit=True) as connection:
             cursor = connection.cursor().sqlite_cursor
             try:
                 cursor.execute("BEGIN IMMEDIATE")

@@ -59,3 +59,28 @@ def copy_row(event: StoredEvent) -> bytes:
     assert isinstance(stream, UUID), "streams of the ledger have UUIDs"
     first = _COPY_FIRST.pack(4, 16, stream.bytes, 8, event.originator_version, len(topic))
     return b"".join((first, topic, len(event.state).to_bytes(4, "big"), event.state))
+
+
+# --- what `init` makes --------------------------------------------------------------------
+
+
+POSTGRES_OBJECTS = (
+    """CREATE OR REPLACE FUNCTION {schema}.{append}(
+        streams {type}[], versions bigint[], topics text[], states bytea[]
+    ) RETURNS SETOF bigint LANGUAGE plpgsql AS $body$
+    BEGIN
+        PERFORM pg_advisory_xact_lock({name}::regclass::oid::bigint);
+        RETURN QUERY INSERT INTO {schema}.{table}
+            (originator_id, originator_version, topic, state)
+            SELECT * FROM unnest(streams, versions, topics, states)
+            RETURNING notification_id;
+    END; $body$""",
+    """CREATE OR REPLACE FUNCTION {schema}.{guard}() RETURNS trigger LANGUAGE plpgsql AS $body$
+    BEGIN
+        RAISE EXCEPTION 'Events are only ever added: % refused.', TG_OP
+            USING ERRCODE = 'insufficient_privilege';
+    END; $body$""",
+    """CREATE OR REPLACE TRIGGER {guard} BEFORE UPDATE OR DELETE OR TRUNCATE
+        ON {schema}.{table} FOR EACH STATEMENT EXECUTE FUNCTION {schema}.{guard}()""",
+)
+"""The append under one lock for the whole table, and the guard against changing an event."""

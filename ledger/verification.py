@@ -9,18 +9,23 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import NamedTuple
 
 from ledger.aggregates import payment_cycle as cycle
 from ledger.aggregates import payments
+from ledger.aggregates.accounting_periods import AccountingPeriodClosed, AccountingPeriods
 from ledger.aggregates.care_decisions import BudgetOpened
+from ledger.aggregates.contributions import FinancesAssessed
 from ledger.aggregates.event_sourced import Event, stream_id
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
+from ledger.assessments import terms_of
 from ledger.bank.bacs import read_bacs
-from ledger.errors import Refusal
+from ledger.errors import Refusal, SealBroken
 from ledger.payment_run import bank_file
 from ledger.projections.postings import postings
+from ledger.sealed_assessments import every
 from ledger.store import decode
 
 BATCH = 10_000
@@ -35,6 +40,8 @@ class Verification(NamedTuple):
     streams: int
     cycles: int
     bank_files: int
+    assessments: int
+    erased_assessments: int
     difference: str | None
 
     def sentences(self) -> Iterator[str]:
@@ -46,6 +53,12 @@ class Verification(NamedTuple):
         yield "Every posting balances; together they come to nought."
         yield f"{self.cycles:,} cycle(s): what was prepared, approved and promised agrees."
         yield f"{self.bank_files:,} bank file(s): the bytes are those recorded, payment by payment."
+        if self.assessments:
+            erased = f"; {self.erased_assessments:,} erased" if self.erased_assessments else ""
+            yield (
+                f"{self.assessments:,} financial assessment(s): the working is that recorded"
+                f"{erased}."
+            )
         yield "Every row of every read table is what a replay of the log gives."
 
 
@@ -59,20 +72,27 @@ def verify_ledger(ledger: Ledger, progress: Progress = lambda _done: None) -> Ve
     `progress` is told of every event twice: once for the walk, once for the replay.
     """
     walk = _Walk()
-    difference = None
+    difference, erased = None, 0
     try:
         _walk_log(ledger, walk, progress)
         for promised in walk.cycles.values():
             promised.require_whole()
         for issued in walk.issued:
             _require_file(ledger, issued)
+        erased = _require_assessments(ledger, walk.assessed)
         found = ledger.projections.verify(progress)
         if found is not None:
             difference = f"Read table {found.table}: a row is {found.where}: {found.row}."
-    except Wrong as wrong:
+    except (Wrong, SealBroken) as wrong:
         difference = str(wrong)
     return Verification(
-        walk.events, len(walk.versions), len(walk.cycles), len(walk.issued), difference
+        walk.events,
+        len(walk.versions),
+        len(walk.cycles),
+        len(walk.issued),
+        len(walk.assessed),
+        erased,
+        difference,
     )
 
 
@@ -149,6 +169,8 @@ class _Walk:
         self.cycles: dict[str, _Cycle] = {}
         self.by_stream: dict[str, _Cycle] = {}
         self.issued: list[cycle.CycleIssued] = []
+        self.budgets: dict[str, str] = {}
+        self.assessed: dict[tuple[str, str], FinancesAssessed] = {}
 
     def take(self, position: int, stream: str, version: int, event: Event) -> None:
         """One event in its place. Raises `Wrong`."""
@@ -163,6 +185,9 @@ class _Walk:
             raise Wrong(f"Event {position}: its postings do not balance.")
         if isinstance(event, BudgetOpened):
             _require_place(position, stream, PersonalBudget.STREAM, event.reference)
+            self.budgets[stream] = event.reference
+        elif isinstance(event, FinancesAssessed):
+            self.assessed[self.budgets[stream], event.assessment_reference] = event
         elif isinstance(event, payments.PaymentScheduled | payments.PaymentReissued):
             self._cycle(event.cycle_reference).promise(1, event.amount_pence)
         elif isinstance(event, payments.PaymentCancelled):
@@ -174,6 +199,8 @@ class _Walk:
             if stream not in self.by_stream:
                 raise Wrong(f"Event {position} approves a cycle that was not prepared.")
             self.by_stream[stream].approve(event)
+        elif isinstance(event, AccountingPeriodClosed):
+            _require_place(position, stream, AccountingPeriods.STREAM, event.reference)
         elif isinstance(event, cycle.CycleCancelled) and stream in self.by_stream:
             self.by_stream[stream].approved = False
 
@@ -212,3 +239,27 @@ def _require_file(ledger: Ledger, issued: cycle.CycleIssued) -> None:
     lines = ledger.cycle(issued.reference).lines
     if paid != [(line.payment_reference, line.amount_pence) for line in lines]:
         raise Wrong(f"{where}: it does not pay exactly the lines of {issued.reference}.")
+
+
+def _require_assessments(ledger: Ledger, assessed: dict[tuple[str, str], FinancesAssessed]) -> int:
+    """What each assessment was worked out from is there and is what was recorded.
+
+    Returns how many can no longer be read because their person was erased."""
+    missing, erased = set(assessed), 0
+    with closing(every(ledger.people)) as kept:
+        for budget, reference, document in kept:
+            where = f"Assessment {reference} of {budget}"
+            event = assessed.get((budget, reference))
+            if event is None:
+                raise Wrong(f"{where}: no event recorded it.")
+            missing.discard((budget, reference))
+            if document is None:
+                erased += 1
+            elif document.sha256 != event.document_sha256:
+                raise Wrong(f"{where}: what it was worked out from is not what was recorded.")
+            elif terms_of(document) != event.terms:
+                raise Wrong(f"{where}: what can be charged is not what was worked out.")
+    if missing:
+        budget, reference = min(missing)
+        raise Wrong(f"Assessment {reference} of {budget}: what was told is missing.")
+    return erased

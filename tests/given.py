@@ -16,8 +16,8 @@ from ledger.aggregates.cycle_preparation import new_payment_reference
 from ledger.aggregates.event_sourced import Event, EventSourced, Recorded, Said
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period, four_weekly
-from ledger.entitlement import AllocationTerm
 from ledger.errors import Refusal
+from ledger.terms import AllocationTerm
 
 FIRST_DAY = date(2026, 4, 6)
 """A Monday, the first day of the first four-weekly period in every test."""

@@ -17,15 +17,22 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from ledger import payment_run
+from ledger import mass_changes, payment_run
+from ledger.aggregates.mass_change import MassChange, MassChangeParameters
 from ledger.application import Ledger
+from ledger.assessments import Assessment, record_assessment
 from ledger.caseload_import import import_caseload, verify_payees
+from ledger.charging.facts import Facts, IncomeLine
+from ledger.errors import UnderEighteen
+from ledger.mass_changes import apply_mass_change, prepare_mass_change
 from ledger.projections import APPENDING, KEYED, Projections
 from ledger.store import PostgresRecorder
+from tests.given import on
 from tests.main_job import (
     IMPORTED_AT,
     approve,
@@ -40,6 +47,41 @@ from tests.main_job import (
 BUDGETS = 24
 BATCH = 60  # several batches of a log this short
 
+CHANGE = "M2026"
+CHANGING = MassChangeParameters(
+    kind="reassess",
+    effective_on=on("04-20"),  # within the days that the cycle paid
+    decided_on=on("05-01"),
+    uprate=(("state_pension", 480),),
+)
+
+
+def assess(ledger: Ledger) -> None:
+    """Everybody who can be is assessed, each a little richer than the one before."""
+    for number, budget in enumerate(sorted(ledger.budgets(), key=lambda b: b.reference)):
+        assert budget.opened is not None
+        born = ledger.people.person(budget.opened.recipient_reference).date_of_birth
+        pension = IncomeLine(kind="state_pension", amount_pence=25_000 + 100 * number)
+        assessment = Assessment(
+            facts=Facts(date_of_birth=born, household="single", income=(pension,)),
+            effective_on=max(on("04-06"), budget.opened.effective_on),
+            decided_on=on("04-06"),
+        )
+        with suppress(UnderEighteen):
+            record_assessment(ledger, budget.reference, assessment, says("amira", "04-06"))
+
+
+def approve_change(ledger: Ledger) -> None:
+    """Anil approves exactly what Petra prepared."""
+    prepared = ledger.load(MassChange, CHANGE).prepared
+    assert prepared is not None
+    total, sha256 = prepared.totals.now_pence, prepared.lines_sha256
+    said = says("anil", "05-01")
+    ledger.change(
+        MassChange, CHANGE, lambda m: m.approve(now_pence=total, lines_sha256=sha256, **said)
+    )
+
+
 STEPS: dict[str, Callable[[Ledger], object]] = {
     "import": lambda ledger: import_caseload(
         ledger, example_caseload(BUDGETS), recorded_at=IMPORTED_AT, recorded_by="alice"
@@ -49,6 +91,12 @@ STEPS: dict[str, Callable[[Ledger], object]] = {
     "approve": lambda ledger: approve(ledger, ledger.cycle("C2026-01")),
     "issue": lambda ledger: issue(ledger, ledger.cycle("C2026-01")),
     "settle": lambda ledger: settle(ledger, ledger.cycle("C2026-01")),
+    "assess": assess,
+    "prepare change": lambda ledger: prepare_mass_change(
+        ledger, CHANGE, CHANGING, says("petra", "05-01")
+    ),
+    "approve change": approve_change,
+    "apply change": lambda ledger: apply_mass_change(ledger, CHANGE, says("otto", "05-01")),
     "catch up": lambda ledger: following(ledger).catch_up(),
     "rebuild": lambda ledger: following(ledger).rebuild(),
 }
@@ -88,7 +136,7 @@ def run(step: str, database_url: str, folder: Path) -> None:
     if step == "init":
         Ledger.initialise(settings_for(database_url, folder))
         return
-    payment_run.SETTLED_AT_A_TIME = 7
+    payment_run.SETTLED_AT_A_TIME = mass_changes.AT_A_TIME = 7
     PostgresRecorder.COPY_FROM = 20
     with Ledger(settings_for(database_url, folder)) as ledger:
         STEPS[step](ledger)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
+from ledger.aggregates.accounting_periods import ACCOUNTS, AccountingPeriods
 from ledger.aggregates.event_sourced import Said
+from ledger.aggregates.mass_change import MassChange, MassChangeParameters
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
@@ -20,6 +22,7 @@ from ledger.caseload import Caseload, CaseloadBudget, CaseloadLine, read_caseloa
 from ledger.caseload_import import import_caseload, verify_payees
 from ledger.config import Settings
 from ledger.demo_data import caseload_csv
+from ledger.mass_changes import apply_mass_change, prepare_mass_change
 from ledger.payment_run import (
     approve_cycle,
     bank_file,
@@ -240,6 +243,18 @@ def bank_file_total(ledger: Ledger, reference: str) -> int:
     return read_bacs(bank_file(ledger, reference)).credit_total_pence
 
 
+def close_accounts(ledger: Ledger, to: date | str, by: str = "fay") -> AccountingPeriods:
+    """Fay closes the accounts to a day, in the morning of the day after."""
+    closed_to = on(to) if isinstance(to, str) else to
+    said = says(by, closed_to + timedelta(days=1))
+    return ledger.change(
+        AccountingPeriods,
+        ACCOUNTS,
+        lambda accounts: accounts.close(closed_to=closed_to, **said),
+        create=True,
+    )
+
+
 def a_busy_council(ledger: Ledger, budgets: int = 200) -> None:
     """Two cycles with changes between: a bit of everything that moves money."""
     take_in(ledger, example_caseload(budgets))
@@ -297,8 +312,29 @@ def a_busy_council(ledger: Ledger, budgets: int = 200) -> None:
         pay_on=date(2026, 4, 24),
     )
     issue(ledger, approve(ledger, again))
+    close_accounts(ledger, "2026-04-24")  # so that what is settled now falls on the day after
     settle(ledger, again)
     run_cycle(ledger, 2)
+    raise_rates(ledger)
+
+
+def raise_rates(ledger: Ledger) -> None:
+    """Alice and Bob raise what the NHS pays for by 3.2% from June."""
+    parameters = MassChangeParameters(
+        kind="uplift",
+        effective_on=on("06-01"),
+        decided_on=on("05-15"),
+        uplift_basis_points=320,
+        funding_stream="nhs",
+    )
+    prepared = prepare_mass_change(ledger, "NHS26", parameters, says("alice", "05-15")).prepared
+    assert prepared is not None
+    total, sha256 = prepared.totals.now_pence, prepared.lines_sha256
+    said = says("bob", "05-18")
+    ledger.change(
+        MassChange, "NHS26", lambda m: m.approve(now_pence=total, lines_sha256=sha256, **said)
+    )
+    apply_mass_change(ledger, "NHS26", says("carol", "05-18"))
 
 
 # --- what is stored -----------------------------------------------------------------------

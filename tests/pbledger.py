@@ -19,7 +19,14 @@ from ledger.database import connect
 from ledger.demo_data import caseload_csv
 
 ROOT = Path(__file__).parent.parent
-KEPT = ("stored_events", "people", "payee_details", "bank_files", "idempotency_keys")
+KEPT = (
+    "stored_events",
+    "people",
+    "payee_details",
+    "financial_assessments",
+    "bank_files",
+    "idempotency_keys",
+)
 
 
 class Pbledger:

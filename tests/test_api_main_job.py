@@ -113,8 +113,14 @@ def test_a_budget_shows_where_it_stands(api: Api) -> None:
     assert shown.headers["etag"] == f'"{shown["version"]}"' == '"7"'
     assert shown["weekly_budget_pence"] == 31_000
     assert [line["weekly_pence"] for line in shown["allocations"]] == [31_000]
-    contribution = {"starts_on": "2026-04-06", "weekly_pence": 14_295, "basis": "net"}
-    assert shown["contribution"] == contribution
+    assert shown["contribution"] == {
+        "starts_on": "2026-04-06",
+        "weekly_pence": 14_295,
+        "basis": "net",
+        "full_cost": False,
+        "order": [],
+        "assessment_reference": "",
+    }
     assert (shown["due"]["to"], shown["due"]["amount_pence"]) == ("2026-04-12", 31_000 - 14_295)
     assert shown["due"]["held_back_by"] == []
     assert shown["payee"].keys() == {"payee_reference", "payee_type", "proposed_by"}

@@ -144,7 +144,7 @@ def test_importing_again_after_later_changes_changes_nothing(ledger: Ledger, lat
 LINE = a_row().lines[0]
 DISAGREEING: dict[str, tuple[dict[str, Any], str]] = {
     "recipient": ({"recipient_reference": "R000009"}, "BudgetOpened"),
-    "legal basis": ({"legal_basis": "nhs_act_2006"}, "BudgetOpened"),
+    "legal basis": ({"legal_basis": "children_act_1989_s17a"}, "BudgetOpened"),
     "support reason": ({"support_reason": "mental_health"}, "BudgetOpened"),
     "paid to": ({"paid_to": date(2026, 4, 12)}, "BudgetOpened"),
     "agreement": ({"agreement_version": "2024-1"}, "AgreementSigned"),

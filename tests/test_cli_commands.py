@@ -8,17 +8,19 @@ from typer.testing import CliRunner
 from ledger.cli import app
 from ledger.cli.parameters import parse_line, parse_moment
 from ledger.commands import BUDGET_COMMANDS
-from ledger.entitlement import AllocationTerm
+from ledger.terms import AllocationTerm
 from tests.given import on
 
 NOUNS = {
     "": ["init", "status", "catch-up", "rebuild", "verify", "serve", "demo-data",
-         "import-caseload", "payees", "person", "budget", "cycle"],
+         "import-caseload", "import-assessments", "payees", "person", "budget", "cycle"],
     "payees": ["verify"],
     "person": ["add"],
-    "budget": ["show", "history", "balance", "list", "propose-payee", *BUDGET_COMMANDS],
+    "budget": ["show", "history", "balance", "statement", "list", "propose-payee",
+               *BUDGET_COMMANDS],
     "cycle": ["prepare", "show", "lines", "exceptions", "approve", "reject", "cancel", "issue",
               "file", "settle", "list", "totals"],
+    "change": ["prepare", "show", "lines", "approve", "reject", "apply", "list"],
 }  # fmt: skip
 
 

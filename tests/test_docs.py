@@ -20,14 +20,16 @@ from typer.testing import CliRunner
 from docs.console import Shell, Step, steps
 from docs.generate import PAGES, REFERENCE
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
+from ledger.aggregates.mass_change import HELD_BECAUSE, SKIPPED_BECAUSE
 from ledger.api import create_app
 from ledger.application import Ledger
 from ledger.cli import app
 from ledger.config import Settings
 from ledger.dates import Period
-from ledger.entitlement import AllocationTerm, ContributionTerm, EntitlementLine, Terms, due
+from ledger.entitlement import EntitlementLine, due
 from ledger.errors import Refusal
 from ledger.money import for_days, format_pounds
+from ledger.terms import AllocationTerm, ContributionTerm, Terms
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -59,6 +61,12 @@ def test_every_reference_page_is_made_or_known_to_be_written_by_hand():
 def test_what_to_do_is_said_for_every_exception():
     page = text_of(DOCS / "how-to" / "run-a-payment-cycle.md")
     assert [code for code in EXCEPTIONS if f"| `{code}` |" not in page] == []
+
+
+def test_what_to_do_is_said_for_every_budget_held_back_or_passed_over():
+    page = text_of(DOCS / "how-to" / "change-many-budgets.md")
+    codes = {**HELD_BECAUSE, **SKIPPED_BECAUSE}
+    assert [code for code in codes if f"| `{code}` |" not in page] == []
 
 
 # --- links --------------------------------------------------------------------------------
@@ -129,6 +137,7 @@ def parse(command: Any, arguments: list[str], name: str = "pbledger", parent: An
 def test_a_command_shown_is_one_the_program_understands(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "caseload.csv").touch()
+    (tmp_path / "assessments.csv").touch()
     parse(typer.main.get_command(app), shlex.split(line)[1:])
 
 

@@ -23,16 +23,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import sqlalchemy
 
+from ledger.aggregates.mass_change import MassChange
 from ledger.application import Ledger
 from ledger.payment_run import bank_file
+from ledger.people import financial_assessments
 from ledger.projections.finance import finance_totals
-from tests.killable import BUDGETS, STEPS, run
+from tests.killable import BUDGETS, CHANGE, STEPS, run
 from tests.main_job import bank_file_total, log_of, rows_of, settings_for
 from tests.postgres import fresh_database
 
 ROOT = Path(__file__).parent.parent
-JOB = ["import", "verify payees", "prepare", "approve", "issue", "settle"]
+JOB = ["import", "verify payees", "prepare", "approve", "issue", "settle",
+       "assess", "prepare change", "approve change", "apply change"]  # fmt: skip
 KINDS = ["sqlite", "postgresql"]
 RANDOM_KILLS = 10  # of each kind of database
 BOUNDARIES = 5  # of each step, and those of the file system
@@ -113,7 +117,7 @@ class Council:
                     self.before[step] = Before(*kept, without_numbers(ledger))
             kept = self._keep(url, folder, folder.with_name(f"{folder.name}-reading"), stack)
             for step in ("catch up", "rebuild"):
-                self.before[step] = Before(*kept, self.before["settle"].log_after)
+                self.before[step] = Before(*kept, self.before[JOB[-1]].log_after)
 
     @contextmanager
     def database(self, folder: Path, template: str = "template0") -> Iterator[str]:
@@ -164,6 +168,7 @@ def holds_after_a_kill(ledger: Ledger) -> None:
         assert topics["payment-cycle.approved.v1"] == approved
         if cycle.status == "settled":
             assert topics["personal-budget.payment-confirmed.v1"] == promised
+    changed_as_approved(ledger)
     for path in ledger.settings.files_folder.glob("[!.]*"):
         issued = ledger.cycle("C2026-01").issued
         assert issued is not None
@@ -174,12 +179,34 @@ def holds_after_a_kill(ledger: Ledger) -> None:
     assert status.position <= status.head
 
 
+def changed_as_approved(ledger: Ledger) -> None:
+    """A budget is changed once, with its working sealed beside, or it is not changed at all."""
+    change = ledger.find(MassChange, CHANGE)
+    approved = {line.budget_reference for line in change.to_apply} if change else set()
+    query = sqlalchemy.select(financial_assessments).where(
+        financial_assessments.c.assessment_reference == CHANGE
+    )
+    with ledger.engine.connect() as connection:
+        sealed = Counter(row.budget_reference for row in connection.execute(query))
+    changed = Counter(
+        budget.reference for budget in ledger.budgets() if CHANGE in budget.assessments
+    )
+    assert changed == sealed
+    assert changed.keys() <= approved
+    if change is not None and change.status == "applied":
+        assert changed.keys() == approved
+        assert len(approved) > 2 * 7, "several batches"
+        assert any(line.put_right_pence for line in change.to_apply)
+    elif change is None or change.status != "approved":
+        assert not changed
+
+
 def holds_in_the_end(ledger: Ledger, step: str, log_after: list[tuple[Any, ...]]) -> None:
     """After it was run again: exactly what a step that nobody killed leaves."""
     holds_after_a_kill(ledger)
     assert without_numbers(ledger) == log_after, "lost, repeated or other than it should be"
     assert ledger.projections.verify() is None
-    if step in ("issue", "settle", "catch up", "rebuild"):
+    if step not in JOB[:4]:
         issued = ledger.cycle("C2026-01").issued
         assert issued is not None
         path = ledger.settings.files_folder / issued.file_name

@@ -15,7 +15,6 @@ from ledger.aggregates.allocations import (
     AllocationAgreed,
     AllocationEnded,
     AllocationRevised,
-    ContributionAssessed,
     DirectPaymentResumed,
     PaidDeployment,
     SwitchedToProvidedServices,
@@ -36,6 +35,7 @@ from ledger.aggregates.clawbacks import (
     ClawbackReceived,
     ClawbackWaived,
 )
+from ledger.aggregates.contributions import AssessedTerm, ContributionAssessed
 from ledger.aggregates.event_sourced import Event, Recorded, commands_of, register
 from ledger.aggregates.payees import PayeeProposed, PayeeVerified
 from ledger.aggregates.payments import (
@@ -53,7 +53,7 @@ from ledger.aggregates.spend_returns import (
     SpendReturnSubmitted,
 )
 from ledger.aggregates.suspensions import PaymentsResumed, PaymentsSuspended, SuspensionReason
-from ledger.entitlement import Deployment, FundingTotal
+from ledger.entitlement import FundingTotal
 from ledger.errors import (
     AgreementNotSigned,
     AllocationLineExists,
@@ -95,6 +95,7 @@ from ledger.errors import (
     VerifierProposedPayee,
 )
 from ledger.store import decode, encoded
+from ledger.terms import Deployment
 from tests.given import (
     FIRST_DAY,
     Story,
@@ -1473,7 +1474,20 @@ COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "agree_allocation": {"lines": st.lists(LINE, min_size=1, max_size=2).map(tuple)},
     "revise_allocation": {"line_reference": LINES, "weekly_pence": PENCE},
     "end_allocation": {"line_reference": LINES},
-    "assess_contribution": {"weekly_pence": PENCE, "basis": st.sampled_from(["net", "gross"])},
+    "assess_contribution": {
+        "weekly_pence": PENCE,
+        "basis": st.sampled_from(["net", "gross"]),
+        "full_cost": st.booleans(),
+        "order": st.sampled_from([(), get_args(Deployment), tuple(reversed(get_args(Deployment)))]),
+    },
+    "invoice_contribution": {
+        "invoice_reference": st.sampled_from(["INV1", "INV2", "INV3"]),
+        "period": st.integers(1, 4).map(cycle_period),
+    },
+    "receive_contribution": {
+        "receipt_reference": st.sampled_from(["R1", "R2"]),
+        "amount_pence": PENCE,
+    },
     "suspend_payments": {
         "reason_code": one_of(SuspensionReason),
         "review_on": DATES,
@@ -1532,6 +1546,14 @@ COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "nth": st.integers(0, 3),
         "reason_code": one_of(payments.ReturnReason),
     },
+    # Given by a financial assessment, not by people:
+    "assess_finances": {
+        "assessment_reference": st.sampled_from(["FA1", "FA2", "FA3"]),
+        "amounts": st.lists(st.tuples(PENCE, st.booleans()), min_size=1, max_size=2),
+        "basis": st.sampled_from(["net", "gross"]),
+        "order": st.sampled_from([(), get_args(Deployment)]),
+        "recovery": st.sampled_from(["net_off", "weekly_cap", "invoice"]),
+    },
     # Given by a payment cycle, not by people:
     "schedule_payment": {"cycle": st.integers(1, 4)},
     "confirm_payment": {"nth": st.integers(0, 3)},
@@ -1551,6 +1573,15 @@ ANYTHING_SAID = st.one_of(
 def ready(budget: PersonalBudget, command: str, facts: dict[str, Any]) -> dict[str, Any]:
     """Facts with what depends on the budget filled in: its own payments and what is due."""
     facts = dict(facts)
+    if command == "assess_finances":
+        first, amounts = facts["effective_on"], facts.pop("amounts")
+        terms = tuple(
+            AssessedTerm(first + timedelta(weeks=2 * place), *amount)
+            for place, amount in enumerate(amounts)
+        )
+        cap = 700 if facts["recovery"] == "weekly_cap" else 0
+        told = {"outcome": "assessed", "terms": terms, "weekly_cap_pence": cap}
+        return {**facts, **told, "decided_on": first}
     if "cycle" in facts:
         number = facts.pop("cycle")
         return {
@@ -1602,6 +1633,7 @@ ANY_LIFE = st.lists(ANYTHING_SAID, max_size=25)
 
 
 TERMS = (
+    "assess_finances",
     "agree_allocation",
     "revise_allocation",
     "end_allocation",
@@ -1645,8 +1677,9 @@ def test_a_payment_promised_and_cancelled_leaves_the_budget_as_if_it_never_had_b
     if story.when("schedule_payment", **payment).refusal:
         return
     for command, facts in meanwhile:
+        told = ready(story.aggregate, command, facts)
         for each in (story, without):
-            each.when(command, **facts)
+            each.when(command, **told)
     story.when("cancel_payment", payment_reference=payment["payment_reference"]).then(
         PaymentCancelled
     )
@@ -1655,8 +1688,8 @@ def test_a_payment_promised_and_cancelled_leaves_the_budget_as_if_it_never_had_b
 
 def test_any_life_is_made_of_every_command_there_is() -> None:
     by_a_cycle = {"schedule_payment", "confirm_payment", "reissue_payment", "cancel_payment"}
-    by_a_cycle.add("propose_payee")
-    assert COMMANDS.keys() == commands_of(PersonalBudget).keys() | by_a_cycle
+    by_the_ledger = {"propose_payee", "assess_finances"}
+    assert COMMANDS.keys() == commands_of(PersonalBudget).keys() | by_a_cycle | by_the_ledger
 
 
 @for_all(ANY_LIFE)

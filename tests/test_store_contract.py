@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -147,6 +148,25 @@ def test_a_reader_behind_six_writers_sees_every_event_in_order(recorder: Recorde
     assert positions == sorted(set(positions))
     assert sorted((stream, version) for _, stream, version in seen) == sorted(written)
     assert [row[:3] for row in recorder.read_log(0, 100_000)] == seen
+
+
+def test_the_log_can_be_read_while_two_wait_to_write(ledger: Ledger):
+    """Catching up reads the log inside its own transaction, which on SQLite keeps others waiting.
+
+    The one that waits for the database must not keep the reader from its connection, or each
+    waits for the other until a timeout refuses a change.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        with database.writing(ledger.engine).begin():
+            waiting = [pool.submit(ledger.recorder.insert_events, some_events(1)) for _ in "ab"]
+            time.sleep(0.3)  # until both have got as far as they can
+            began = time.monotonic()
+            ledger.recorder.read_log(0, 10)
+            took = time.monotonic() - began
+        for done in waiting:
+            done.result()
+    assert took < 1
+    assert len(ledger.recorder.read_log(0, 10)) == 2
 
 
 def test_the_log_is_read_in_the_order_of_commits_whatever_was_rolled_back(recorder: Recorder):

@@ -23,9 +23,19 @@ MOST_LINES_IN_A_MODULE = 400
 CATALOGUES = {"ledger/errors.py"}  # a sentence for each refusal and no logic; one list to look in
 
 # Where money is reckoned; `float` has no place there.
-MONEY = ("money.py", "entitlement.py", "charging/", "aggregates/", "bank/", "projections/")
+MONEY = (
+    "money.py",
+    "entitlement.py",
+    "terms.py",
+    "charging/",
+    "aggregates/",
+    "bank/",
+    "projections/",
+    "statements/",
+)
 # The pure middle, as named in the contract "The middle is pure".
-PURE = {"accounts", "aggregates", "bank", "charging", "dates", "entitlement", "money"}
+PURE = {"accounts", "aggregates", "bank", "charging", "dates", "entitlement", "money",
+        "recalculation", "terms"}  # fmt: skip
 
 # Where the date, the time and chance come in; everything else is given them.
 ENTRY_POINTS = ("api/", "web/", "cli", "demo")

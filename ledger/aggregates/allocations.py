@@ -1,4 +1,4 @@
-"""The budget's money terms over time: allocation, contribution, switch, and what was scheduled.
+"""The budget's allocation lines over time, switches between deployments, and what was scheduled.
 
 Every term is effective-dated. A change takes effect from its own day until the next change
 already recorded for a later day; nothing that was recorded is edited.
@@ -6,7 +6,7 @@ already recorded for a later day; nothing that was recorded is edited.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Literal, Unpack
 
@@ -15,31 +15,27 @@ import msgspec
 from ledger.aggregates.care_decisions import BudgetClosed
 from ledger.aggregates.event_sourced import Event, Said, applies, command
 from ledger.aggregates.suspensions import Suspensions
-from ledger.entitlement import (
-    FOR_EVER,
-    AllocationTerm,
-    ContributionBasis,
-    ContributionTerm,
-    Deployment,
-    EntitlementLine,
-    Terms,
-    adjustments,
-    split,
-)
+from ledger.charging.assessment import FREE_LEGAL_BASES
+from ledger.entitlement import EntitlementLine, adjustments
 from ledger.errors import (
     AllocationLineExists,
     AllocationLineNotFound,
     AllocationLineUnclear,
-    InvalidMoney,
     NothingToSwitch,
     PartsDoNotMakeBudget,
+)
+from ledger.terms import (
+    FOR_EVER,
+    AllocationTerm,
+    ContributionTerm,
+    Deployment,
+    Terms,
+    split,
 )
 
 PaidDeployment = Literal["direct_payment", "managed_account"]
 FREE_FUNDING = frozenset({"nhs"})
-FREE_LEGAL_BASES = frozenset({"mental_health_act_1983_s117", "care_act_2014_carer"})
-"""Where no client contribution is charged: NHS money, section 117 after-care (Mental Health
-Act 1983), and carers for care given to the adult (Care Act 2014 s.14(3))."""
+"""Funding streams that are free in law, as some legal bases are (`FREE_LEGAL_BASES`)."""
 
 _DAY = timedelta(days=1)
 
@@ -52,22 +48,18 @@ class AllocationAgreed(Event):
 
 
 class AllocationRevised(Event):
-    """One line has a new amount, deployment or coding from `effective_on`."""
+    """One line has a new amount, deployment or coding from `effective_on`.
+
+    `change_reference` is the mass change that it is part of, if any."""
 
     line: AllocationTerm
+    change_reference: str = ""
 
 
 class AllocationEnded(Event):
     """One line ended; `effective_on` is its last day."""
 
     line_reference: str
-
-
-class ContributionAssessed(Event):
-    """The person's weekly contribution from `effective_on`, net or gross of the payment."""
-
-    weekly_pence: int
-    basis: ContributionBasis
 
 
 class SwitchedToProvidedServices(Event):
@@ -92,6 +84,7 @@ class Allocations(Suspensions):
         self.allocations: list[AllocationTerm] = []
         self.contributions: list[ContributionTerm] = []
         self.scheduled_lines: list[EntitlementLine] = []
+        self.mass_changes: set[str] = set()
 
     @property
     def terms(self) -> Terms:
@@ -116,11 +109,6 @@ class Allocations(Suspensions):
         if self.closed is not None and on > self.closed.effective_on:
             return []
         return [term for term in self.allocations if term.in_force_on(on)]
-
-    def contribution_on(self, on: date) -> ContributionTerm | None:
-        """The contribution in force on a day, if one has been assessed."""
-        in_force = [term for term in self.contributions if term.starts_on <= on]
-        return in_force[-1] if in_force else None
 
     @command
     def agree_allocation(
@@ -189,6 +177,24 @@ class Allocations(Suspensions):
             return
         self._record(AllocationRevised(line=revised, **said))
 
+    def revise_with_many(
+        self, *, change_reference: str, weekly_pence: Mapping[str, int], **said: Unpack[Said]
+    ) -> None:
+        """Change weekly lines, by their references, as part of a mass change; once for each."""
+        if change_reference in self.mass_changes:
+            return
+        on = said["effective_on"]
+        self._require_in_life(on)
+        revised = []
+        for line_reference, pence in weekly_pence.items():
+            term = self._require_line(line_reference, on)
+            line = msgspec.structs.replace(term, starts_on=on, weekly_pence=pence)
+            _require_clear(line)
+            if pence != term.weekly_pence:
+                revised.append(line)
+        for line in revised:
+            self._record(AllocationRevised(line=line, change_reference=change_reference, **said))
+
     @command
     def end_allocation(self, *, line_reference: str, **said: Unpack[Said]) -> None:
         """End a line; `effective_on` is the last day it is owed."""
@@ -198,21 +204,6 @@ class Allocations(Suspensions):
         if max(term.last_day for term in terms) == said["effective_on"]:
             return
         self._record(AllocationEnded(line_reference=line_reference, **said))
-
-    @command
-    def assess_contribution(
-        self, *, weekly_pence: int, basis: ContributionBasis, **said: Unpack[Said]
-    ) -> None:
-        """Record the person's assessed weekly contribution from `effective_on`.
-
-        Net: it is taken off the payment. Gross: the payment is whole and it is invoiced.
-        """
-        self._require_in_life(said["effective_on"])
-        if weekly_pence < 0:
-            raise InvalidMoney("A contribution cannot be less than nothing.", field="weekly_pence")
-        if ContributionTerm(said["effective_on"], weekly_pence, basis) in self.contributions:
-            return
-        self._record(ContributionAssessed(weekly_pence=weekly_pence, basis=basis, **said))
 
     @command
     def switch_to_provided_services(
@@ -300,6 +291,8 @@ class Allocations(Suspensions):
     @applies(AllocationRevised)
     def _allocation_revised(self, event: AllocationRevised) -> None:
         line = event.line
+        if event.change_reference:
+            self.mass_changes.add(event.change_reference)
         before, [_, *later] = split(self.allocations, (line.line_reference,), line.starts_on)
         self._put_terms([*before, line, *later])
         self._terms_changed(line.starts_on)
@@ -310,13 +303,6 @@ class Allocations(Suspensions):
         kept, _ = split(self.allocations, (event.line_reference,), day_after)
         self._put_terms(kept)
         self._terms_changed(day_after)
-
-    @applies(ContributionAssessed)
-    def _contribution_assessed(self, event: ContributionAssessed) -> None:
-        others = [t for t in self.contributions if t.starts_on != event.effective_on]
-        term = ContributionTerm(event.effective_on, event.weekly_pence, event.basis)
-        self.contributions = sorted([*others, term])
-        self._terms_changed(event.effective_on)
 
     @applies(SwitchedToProvidedServices)
     def _switched_to_provided_services(self, event: SwitchedToProvidedServices) -> None:

@@ -13,7 +13,7 @@ from typing import Literal, Unpack
 
 import msgspec
 
-from ledger.aggregates.allocations import Allocations
+from ledger.aggregates.contributions import Contributions
 from ledger.aggregates.event_sourced import Event, Said, applies, command
 from ledger.dates import day_in_england
 from ledger.entitlement import EntitlementLine
@@ -109,7 +109,7 @@ class Clawback(msgspec.Struct):
     deductions: dict[str, int] = msgspec.field(default_factory=dict)
 
 
-class Clawbacks(Allocations):
+class Clawbacks(Contributions):
     """Everything asked back from the person."""
 
     def __init__(self, reference: str) -> None:

@@ -14,6 +14,7 @@ from ledger.aggregates import (
     allocations,
     care_decisions,
     clawbacks,
+    contributions,
     payees,
     spend_returns,
     suspensions,
@@ -31,7 +32,7 @@ from ledger.aggregates.payments import (
     payment_events,
 )
 from ledger.dates import Period
-from ledger.entitlement import EntitlementLine, due
+from ledger.entitlement import EntitlementLine, due, recovering_at_most
 from ledger.errors import (
     AgreementNotSigned,
     BudgetIsClosed,
@@ -50,6 +51,7 @@ from ledger.errors import (
     ReferenceUsedForOtherFacts,
     Refusal,
 )
+from ledger.money import for_days
 
 
 class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawbacks):
@@ -70,6 +72,9 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
     def payment_due(self, period: Period) -> PaymentDue:
         """What is owed to the end of a period after all that was scheduled before."""
         lines = due(self.terms, self.scheduled_lines, period, self.changed_from)
+        if self.recovery_weekly_cap_pence:
+            most = for_days(self.recovery_weekly_cap_pence, period.days)
+            lines = recovering_at_most(lines, most)
         owed = sum(line.amount_pence for line in lines)
         deductions = tuple(self.instalments_within(owed)) if self.clawbacks else ()
         return PaymentDue(tuple(lines), deductions, owed)
@@ -275,7 +280,8 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
             deducted_pence=event.deducted_pence,
         )
         self.scheduled_lines.extend(event.lines)
-        self.changed_from = date.max
+        if not self.recovery_weekly_cap_pence:  # else something may be left to recover
+            self.changed_from = date.max
 
     @applies(PaymentConfirmed)
     def _payment_confirmed(self, event: PaymentConfirmed) -> None:
@@ -321,7 +327,11 @@ register(
         "allocation-agreed.v1": allocations.AllocationAgreed,
         "allocation-revised.v1": allocations.AllocationRevised,
         "allocation-ended.v1": allocations.AllocationEnded,
-        "contribution-assessed.v1": allocations.ContributionAssessed,
+        "contribution-assessed.v1": contributions.ContributionAssessed,
+        "finances-assessed.v1": contributions.FinancesAssessed,
+        "contribution-invoiced.v1": contributions.ContributionInvoiced,
+        "contribution-credited.v1": contributions.ContributionCredited,
+        "contribution-received.v1": contributions.ContributionReceived,
         "payee-proposed.v1": payees.PayeeProposed,
         "payee-verified.v1": payees.PayeeVerified,
         "payment-scheduled.v1": PaymentScheduled,

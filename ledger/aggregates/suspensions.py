@@ -7,8 +7,8 @@ from typing import Literal, Unpack
 
 from ledger.aggregates.care_decisions import CareDecisions
 from ledger.aggregates.event_sourced import Event, Said, applies, command
-from ledger.entitlement import FOR_EVER, SuspensionTerm
 from ledger.errors import InvalidMoney, PaymentsAreSuspended, PaymentsNotSuspended
+from ledger.terms import FOR_EVER, SuspensionTerm
 
 SuspensionReason = Literal[
     "hospital_stay", "care_home_stay", "safeguarding", "return_missing", "account_query", "other"

@@ -13,19 +13,39 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from ledger.api import (
+    accounts,
+    assessment_import,
+    assessments,
     budget_commands,
     budgets,
+    changes,
     cycle_steps,
     cycles,
     health,
     people,
     problems,
+    rates,
+    statements,
 )
 from ledger.api.openapi import described
 from ledger.api.requests import LoopbackOnly
 from ledger.application import Ledger
 from ledger.config import Settings
 
+NOUNS = (
+    budget_commands,
+    assessments,
+    assessment_import,
+    budgets,
+    statements,
+    people,
+    cycle_steps,
+    cycles,
+    changes,
+    accounts,
+    rates,
+    health,
+)
 THREADS = 4  # measured: more of them only wait for each other
 
 
@@ -42,7 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.add_middleware(LoopbackOnly)
     problems.install(app)
-    for noun in (budget_commands, budgets, people, cycle_steps, cycles, health):
+    for noun in NOUNS:
         # As they are: an included router looks for the route twice at every request.
         app.router.routes.extend(noun.router.routes)
     app.add_api_route("/v1/openapi.json", _description, include_in_schema=False)

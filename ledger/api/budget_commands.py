@@ -16,8 +16,9 @@ from fastapi.responses import Response
 from ledger.aggregates.event_sourced import Recorded
 from ledger.aggregates.payees import PayeeType
 from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.aggregates.preview import Effect, Tried
 from ledger.api.budgets import RecordedEvent, recorded_events
-from ledger.api.idempotency import Once
+from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import writes
 from ledger.api.requests import BodyOf, WriteRoute, Writing
 from ledger.commands import BUDGET_COMMANDS, Command
@@ -27,12 +28,16 @@ from ledger.store import Beside
 router = APIRouter(tags=["budget commands"], route_class=WriteRoute)
 
 
-class BudgetChanged(msgspec.Struct):
-    """The budget's version now, and the events recorded: none if it was so already."""
+class BudgetChanged(msgspec.Struct, omit_defaults=True):
+    """The budget's version now, and the events recorded: none if it was so already.
+
+    In a dry run, those that would have been recorded, and their effect on what is paid."""
 
     reference: str
     version: int
     events: list[RecordedEvent]
+    dry_run: bool = False
+    effect: Effect | None = None
 
 
 class PayeeProposal(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,11 +55,18 @@ def changed(budget: PersonalBudget, events: Sequence[Recorded]) -> BudgetChanged
     return BudgetChanged(budget.reference, budget.version, list(recorded_events(events)))
 
 
+def would_change(tried: Tried) -> BudgetChanged:
+    """The answer to a dry run: the version is the one there is."""
+    version = tried.budget.version - len(tried.events)
+    events = list(recorded_events(tried.events))
+    return BudgetChanged(tried.budget.reference, version, events, True, tried.effect)
+
+
 def _body_of(command: Command) -> type[msgspec.Struct]:
-    """The command's own arguments and the day they take effect."""
+    """The command's own arguments, the day they take effect, and whether only to try."""
     return msgspec.defstruct(
         command.arguments.__name__,
-        [("effective_on", date)],
+        [("effective_on", date), ("dry_run", bool, False)],
         bases=(command.arguments,),
         namespace={"__doc__": command.summary},
         module=__name__,
@@ -71,6 +83,14 @@ def _route(command: Command, struct: type[msgspec.Struct]) -> Callable[..., Resp
     def give(reference: str, write: Writing) -> Response:
         arguments = body_of.read(write.body)
         said = write.said(arguments.effective_on)  # type: ignore[attr-defined]
+        if arguments.dry_run:  # type: ignore[attr-defined]
+            tried = write.ledger.try_out(
+                reference,
+                lambda budget: command.give(budget, arguments, said),
+                said["effective_on"],
+                create=opens,
+            )
+            return answer(would_change(tried))
         once = Once(write)
 
         def rows(budget: PersonalBudget, events: Sequence[Recorded]) -> list[Beside]:

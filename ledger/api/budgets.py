@@ -21,11 +21,12 @@ from ledger.api.openapi import reads
 from ledger.api.requests import AsOf, AsOfAsked, Limit, ledger_of, today
 from ledger.application import Ledger
 from ledger.dates import Period
-from ledger.entitlement import FOR_EVER, AllocationTerm, EntitlementLine
+from ledger.entitlement import EntitlementLine
 from ledger.errors import BudgetNotFound, ReadTablesOutOfDate
 from ledger.projections.audit import sentence
 from ledger.projections.balances import balances_of
 from ledger.projections.registers import Budgets
+from ledger.terms import FOR_EVER, AllocationTerm
 
 router = APIRouter(tags=["budgets"])
 _COMMON = frozenset(Event.__struct_fields__)
@@ -158,11 +159,16 @@ class ClawbackEntry(msgspec.Struct):
 
 
 class Contribution(msgspec.Struct):
-    """The person's weekly contribution from a day on."""
+    """The most that the person is charged a week from a day on; with `full_cost`, all of it.
+
+    `order` is the order of deployments it is set against; none: only lines paid to a payee."""
 
     starts_on: date
     weekly_pence: int
     basis: str
+    full_cost: bool
+    order: tuple[str, ...]
+    assessment_reference: str
 
 
 class Suspension(msgspec.Struct):

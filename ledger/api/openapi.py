@@ -36,8 +36,11 @@ is a sentence, `retryable` says that the same request may succeed if it is simpl
 TAGS = [
     {"name": "budgets", "description": "Personal budgets: where each stands, and its history."},
     {"name": "budget commands", "description": "What can be said of a personal budget."},
+    {"name": "financial assessments", "description": "What people can contribute, and why."},
     {"name": "people", "description": "Who people are; sealed, and never sent back."},
     {"name": "cycles", "description": "Payment cycles, from preparation to settlement."},
+    {"name": "mass changes", "description": "Many budgets at once: tried, approved, applied."},
+    {"name": "accounts", "description": "Accounting periods: closed for good, and their figures."},
     {"name": "health", "description": "Whether the server is alive and ready."},
 ]
 WRITE_HEADERS = [

@@ -190,14 +190,7 @@ class AsOf(NamedTuple):
     known_at: datetime | None
 
 
-def read_as_of(
-    on: Annotated[
-        str | None,
-        Query(
-            description="As of the end of this day, YYYY-MM-DD.",
-            json_schema_extra={"format": "date"},
-        ),
-    ] = None,
+def read_known_at(
     known_at: Annotated[
         str | None,
         Query(
@@ -206,11 +199,28 @@ def read_as_of(
             json_schema_extra={"format": "date-time"},
         ),
     ] = None,
+) -> datetime | None:
+    """The moment as known at which a question is asked, if any."""
+    return None if known_at is None else _moment(known_at)
+
+
+KnownAtAsked = Annotated[datetime | None, Depends(read_known_at)]
+
+
+def read_as_of(
+    known_at: KnownAtAsked,
+    on: Annotated[
+        str | None,
+        Query(
+            description="As of the end of this day, YYYY-MM-DD.",
+            json_schema_extra={"format": "date"},
+        ),
+    ] = None,
 ) -> AsOf:
     """The two dates every question may be asked at."""
     day = None if on is None else parse_date(on, "on")
     require_keepable(day, "on")
-    return AsOf(day, None if known_at is None else _moment(known_at))
+    return AsOf(day, known_at)
 
 
 def _moment(text: str) -> datetime:

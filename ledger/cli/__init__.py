@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from ledger.cli import budget, caseload, cycle, keeping
+from ledger.cli import (
+    accounts,
+    assessment,
+    assessment_file,
+    budget,
+    caseload,
+    change,
+    cycle,
+    keeping,
+    rates,
+)
 from ledger.cli.session import Session, Verbs
 
 app = typer.Typer(
@@ -53,8 +63,13 @@ def program(
 
 keeping.add_to(app)
 caseload.add_to(app)
+assessment_file.add_to(app)
 app.add_typer(budget.app, name="budget")
+app.add_typer(assessment.app, name="assessment")
 app.add_typer(cycle.app, name="cycle")
+app.add_typer(change.app, name="change")
+app.add_typer(rates.app, name="rates")
+app.add_typer(accounts.app, name="accounts")
 
 
 def main() -> None:

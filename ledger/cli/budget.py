@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.aggregates.event_sourced import TOPICS, Recorded, stream_id
+from ledger.aggregates.event_sourced import Recorded, stream_id
 from ledger.aggregates.payees import PayeeType
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.cli import parameters
 from ledger.cli.budget_shown import budget_document, show_budget
+from ledger.cli.effect_shown import event_document, show_tried
 from ledger.cli.parameters import BudgetReference, EffectiveOn, ExpectedVersion, KnownAt, OnDay
 from ledger.cli.screen import Screen, moment
 from ledger.cli.session import now, session_of
+from ledger.cli.statement import statement
 from ledger.commands import BUDGET_COMMANDS, Command
 from ledger.errors import BudgetNotFound
 from ledger.money import format_pounds
@@ -73,18 +75,6 @@ def history(
     session.answer(document, lambda screen: show_events(screen, f"History of {reference}", events))
 
 
-def event_document(recorded: Recorded) -> dict[str, Any]:
-    """An event as programs read it: its facts, and what it says."""
-    from ledger.projections.audit import sentence
-
-    return {
-        "version": recorded.originator_version,
-        "topic": TOPICS[type(recorded.event)],
-        "sentence": sentence(recorded.event),
-        "event": recorded.event,
-    }
-
-
 def show_events(screen: Screen, title: str, events: list[Recorded]) -> None:
     """Events as people read them."""
     from ledger.projections.audit import sentence
@@ -132,6 +122,9 @@ def balance(
             screen.say("\nA debit is positive, a credit negative; together they are nought.")
 
     session.answer(document, show)
+
+
+app.command("statement")(statement)
 
 
 @app.command("list")
@@ -253,6 +246,7 @@ def _verb(command: Command) -> Callable[..., None]:
         reference: str,
         effective_on: date | None,
         expected_version: int | None,
+        dry_run: bool,
         **given: Any,
     ) -> None:
         session = session_of(ctx)
@@ -265,12 +259,17 @@ def _verb(command: Command) -> Callable[..., None]:
             before = budget.version
             command.give(budget, arguments, said)
 
+        opens = command.name == "open"
         with session.ledger() as ledger:
+            if dry_run:
+                show_tried(session, ledger.try_out(reference, decide, said["effective_on"],
+                                                   create=opens))  # fmt: skip
+                return
             budget = ledger.change(
                 PersonalBudget,
                 reference,
                 decide,
-                create=command.name == "open",
+                create=opens,
                 expected_version=expected_version,
             )
             events = _since(ledger, budget, before)

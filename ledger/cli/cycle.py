@@ -35,7 +35,7 @@ app = typer.Typer(
 )
 
 
-def _read_hash(text: Any) -> Any:
+def read_hash(text: Any) -> Any:
     """The hash an approver saw, or its beginning; a usage error if it is neither."""
     lowered = str(text).strip().lower()
     if not SHORTEST_PREFIX <= len(lowered) <= 64 or lowered.strip("0123456789abcdef"):
@@ -76,7 +76,7 @@ def prepare(
     said = session.said(effective_on)
     with (
         session.ledger() as ledger,
-        session.progress("Preparing", len(only) if only else _budget_count(ledger)) as bar,
+        session.progress("Preparing", len(only) if only else budget_count(ledger)) as bar,
     ):
         cycle = prepare_cycle(
             ledger,
@@ -92,7 +92,7 @@ def prepare(
     session.answer(document, lambda screen: show_cycle(screen, document))
 
 
-def _budget_count(ledger: Ledger) -> int | None:
+def budget_count(ledger: Ledger) -> int | None:
     """How many budgets there are, for the progress bar: as the register has it."""
     from sqlalchemy import func, select
 
@@ -175,7 +175,7 @@ def approve(
     lines_sha256: Annotated[
         str | None,
         typer.Option(
-            parser=_read_hash, metavar="HEX", help="The hash you looked at, or 12 or more of it."
+            parser=read_hash, metavar="HEX", help="The hash you looked at, or 12 or more of it."
         ),
     ] = None,
     effective_on: EffectiveOn = None,

@@ -13,9 +13,9 @@ import msgspec
 import typer
 
 from ledger.dates import Period, parse_date
-from ledger.entitlement import AllocationTerm
 from ledger.errors import Refusal
 from ledger.money import parse_pounds
+from ledger.terms import AllocationTerm
 
 T = TypeVar("T")
 
@@ -82,6 +82,9 @@ KnownAt = Annotated[
 ExpectedVersion = Annotated[
     int | None,
     typer.Option(metavar="N", help="Refuse if the budget has moved on from this version."),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what it would change, and record nothing.")
 ]
 
 
@@ -211,3 +214,4 @@ def common_options() -> Iterator[inspect.Parameter]:
     """What every generated command takes after its own arguments."""
     yield _parameter("effective_on", EffectiveOn, None)
     yield _parameter("expected_version", ExpectedVersion, None)
+    yield _parameter("dry_run", DryRun, False)

@@ -5,17 +5,25 @@ A projection is one file and one line here.
 
 from sqlalchemy import Engine
 
+from ledger.projections.accounts import ClosedPeriods
 from ledger.projections.audit import Audit
 from ledger.projections.balances import Balances
 from ledger.projections.finance import FinanceTotals
 from ledger.projections.following import Projections
 from ledger.projections.journal import Postings
-from ledger.projections.registers import Budgets, Cycles, Payments
+from ledger.projections.registers import Budgets, Cycles, MassChanges, Payments
 from ledger.projections.replaying import Log
 from ledger.projections.tables import Appending, Keyed
 
-APPENDING: tuple[Appending, ...] = (Postings(), Audit())
-KEYED: tuple[Keyed, ...] = (Balances(), Budgets(), Payments(), Cycles(), FinanceTotals())
+APPENDING: tuple[Appending, ...] = (Postings(), Audit(), ClosedPeriods())
+KEYED: tuple[Keyed, ...] = (
+    Balances(),
+    Budgets(),
+    Payments(),
+    Cycles(),
+    MassChanges(),
+    FinanceTotals(),
+)
 
 
 def all_projections(engine: Engine, log: Log) -> Projections:

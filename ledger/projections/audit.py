@@ -10,9 +10,12 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
 
 from ledger.aggregates import (
+    accounting_periods,
     allocations,
     care_decisions,
     clawbacks,
+    contributions,
+    mass_change,
     payees,
     spend_returns,
     suspensions,
@@ -21,9 +24,9 @@ from ledger.aggregates import payment_cycle as cycle
 from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import Event
 from ledger.dates import Period
-from ledger.entitlement import AllocationTerm
 from ledger.money import format_pounds as pounds
 from ledger.projections.tables import Entry, read_table
+from ledger.terms import AllocationTerm
 
 RETURN_REASONS = {
     "0": "the account details are not valid",
@@ -128,6 +131,10 @@ def _resumed(e: suspensions.PaymentsResumed) -> str:
     return f"Payments were resumed from {day(e.effective_on)}{arrears}."
 
 
+def _with_many(change_reference: str) -> str:
+    return f" by the mass change {change_reference}" if change_reference else ""
+
+
 def _lines_named(references: tuple[str, ...]) -> str:
     return ", ".join(words(reference).replace(".", " of ") for reference in references)
 
@@ -140,6 +147,35 @@ def _confirmed_clawback(e: clawbacks.ClawbackConfirmed) -> str:
     )
     what = f"{pounds(e.amount_pence)} is owed back ({e.clawback_reference})"
     return f"It was decided that {what}, {how}."
+
+
+def _most(term: contributions.ContributionAssessed | contributions.AssessedTerm) -> str:
+    if term.full_cost:
+        return "the full cost"
+    return f"{pounds(term.weekly_pence)} a week" if term.weekly_pence else "nothing"
+
+
+def _collected(e: contributions.ContributionAssessed | contributions.FinancesAssessed) -> str:
+    return "taken off the payment" if e.basis == "net" else "invoiced separately"
+
+
+def _finances_assessed(e: contributions.FinancesAssessed) -> str:
+    if e.outcome == "free":
+        return (
+            f"The financial assessment {e.assessment_reference} was decided on "
+            f"{day(e.decided_on)}: nothing is charged from {day(e.effective_on)}, by law."
+        )
+    terms = ", then ".join(f"{_most(term)} from {day(term.starts_on)}" for term in e.terms)
+    how = {
+        "net_off": "",
+        "weekly_cap": f" Arrears are taken back by at most {pounds(e.weekly_cap_pence)} a week.",
+        "invoice": " Arrears are invoiced.",
+    }[e.recovery]
+    provisional = " for the time being" if e.provisional else ""
+    return (
+        f"The financial assessment {e.assessment_reference} was decided on {day(e.decided_on)}: "
+        f"the person contributes at most {terms}{provisional}, {_collected(e)}.{how}"
+    )
 
 
 SENTENCES: dict[type[Event], Callable[[Any], str]] = {
@@ -165,14 +201,27 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         f"An allocation was agreed: {'; '.join(map(_line, e.lines))}. "
         f"The budget is then {pounds(e.weekly_budget_pence)} a week."
     ),
-    allocations.AllocationRevised: lambda e: f"An allocation was revised: {_line(e.line)}.",
+    allocations.AllocationRevised: lambda e: (
+        f"An allocation was revised{_with_many(e.change_reference)}: {_line(e.line)}."
+    ),
     allocations.AllocationEnded: lambda e: (
         f"The allocation for {_lines_named((e.line_reference,))} ended after {day(e.effective_on)}."
     ),
-    allocations.ContributionAssessed: lambda e: (
-        f"The person's contribution was assessed as {pounds(e.weekly_pence)} a week from "
-        f"{day(e.effective_on)}, "
-        + ("taken off the payment." if e.basis == "net" else "invoiced separately.")
+    contributions.ContributionAssessed: lambda e: (
+        f"The person's contribution was assessed as {_most(e)} from {day(e.effective_on)}, "
+        f"{_collected(e)}."
+    ),
+    contributions.FinancesAssessed: _finances_assessed,
+    contributions.ContributionInvoiced: lambda e: (
+        f"The person was invoiced {pounds(e.amount_pence)} of contribution "
+        f"({e.invoice_reference}) for days to {day(e.period.ends_on)}."
+    ),
+    contributions.ContributionCredited: lambda e: (
+        f"{pounds(e.amount_pence)} of contribution invoiced before was credited "
+        f"({e.invoice_reference}) for days to {day(e.period.ends_on)}."
+    ),
+    contributions.ContributionReceived: lambda e: (
+        f"The person paid {pounds(e.amount_pence)} of contribution ({e.receipt_reference})."
     ),
     suspensions.PaymentsSuspended: _suspended,
     suspensions.PaymentsResumed: _resumed,
@@ -246,6 +295,25 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         f"{pounds(e.amount_pence)} of the clawback {e.clawback_reference} will not be pursued: "
         f"{words(e.reason_code)}."
     ),
+    mass_change.MassChangeListed: lambda e: (
+        f"{len(e.lines)} budget(s) were listed for the mass change {e.reference}."
+    ),
+    mass_change.MassChangePrepared: lambda e: (
+        f"The mass change {e.reference} ({words(e.parameters.kind)}) was prepared for "
+        f"{day(e.parameters.effective_on)}: {e.totals.line_count} budget(s), "
+        f"{e.totals.held_count} held back, from {pounds(e.totals.was_pence)} to "
+        f"{pounds(e.totals.now_pence)}."
+    ),
+    mass_change.MassChangeApproved: lambda e: (
+        f"The mass change was approved at {pounds(e.now_pence)}, lines {e.lines_sha256[:12]}."
+    ),
+    mass_change.MassChangeRejected: lambda e: (
+        f"The mass change was rejected: {words(e.reason_code)}."
+    ),
+    mass_change.MassChangeApplied: lambda e: (
+        f"The mass change was made on {e.applied_count} budget(s); "
+        f"{len(e.skipped)} were passed over."
+    ),
     cycle.CycleLinesListed: lambda e: (
         f"{len(e.lines)} payment(s) and {len(e.exceptions)} exception(s) were listed for the "
         f"cycle {e.reference}."
@@ -265,6 +333,10 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         f"{pounds(e.total_pence)}, for processing on {day(e.processing_on)}."
     ),
     cycle.CycleSettled: lambda e: f"The bank paid the cycle: {pounds(e.total_pence)}.",
+    accounting_periods.AccountingPeriodClosed: lambda e: (
+        f"The accounts were closed to {day(e.closed_to)}; what is recorded later is accounted for "
+        "after it."
+    ),
 }
 """What each kind of event says, in plain English and without personal data."""
 

@@ -10,6 +10,7 @@ import gc
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -30,6 +31,7 @@ from sqlalchemy.schema import CreateIndex
 from ledger.database import one_at_a_time, writing
 from ledger.errors import ReadTablesOutOfDate
 from ledger.projections import bulk
+from ledger.projections.accounts import open_from
 from ledger.projections.replaying import (
     REBUILT,
     REPLAYED,
@@ -42,7 +44,7 @@ from ledger.projections.replaying import (
     successor,
     temporary,
 )
-from ledger.projections.tables import Appending, Entry, Key, Keyed
+from ledger.projections.tables import Appending, Entry, Key, Keyed, Reader
 from ledger.store import LogRow
 
 BATCH = 10_000
@@ -163,7 +165,7 @@ class Projections:
         log_rows = self._log.read_log(position, self._batch)
         if not log_rows:
             return _Advance(position, 0, None, "")
-        entries, unreadable = _decoded(log_rows)
+        entries, unreadable = _decoded(log_rows, open_from(connection))
         applied, fault = self._apply(connection, entries)
         fault = fault or unreadable
         reached = entries[applied - 1].position if applied else position
@@ -294,12 +296,13 @@ def _keys(projection: Keyed, entries: Sequence[Entry]) -> set[Key]:
     }
 
 
-def _decoded(log_rows: Sequence[LogRow]) -> tuple[list[Entry], str]:
+def _decoded(log_rows: Sequence[LogRow], open_on: date) -> tuple[list[Entry], str]:
     """The entries up to the first that cannot be read, and why it cannot."""
     entries: list[Entry] = []
+    reader = Reader(open_on)
     for row in log_rows:
         try:
-            entries.append(Entry.read(row))
+            entries.append(reader.read(row))
         except Exception as error:
             return entries, reason(error)
     return entries, ""

@@ -1,4 +1,4 @@
-"""The journal: every posting as a row, with both its dates."""
+"""The journal: every posting as a row, with both its dates and the day it is accounted on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from ledger.projections.tables import Entry, read_table
 
 
 class Postings:
-    """Every posting, with both its dates: the table that balances and totals come from."""
+    """Every posting, with both its dates: the table that balances and totals come from.
+
+    `accounted_on` is the day it counts from in the accounts: the first open day, for what was
+    recorded after a close and takes effect before it. By that day a closed period never changes."""
 
     table = read_table(
         "postings",
@@ -26,6 +29,7 @@ class Postings:
         Column("amount_pence", BigInteger, nullable=False),
         Column("effective_on", Date, nullable=False),
         Column("recorded_at", Text, nullable=False),
+        Column("accounted_on", Date, nullable=False),
         Index("ix_postings_stream", "stream"),
     )
 
@@ -34,7 +38,10 @@ class Postings:
 
     def rows(self, entry: Entry) -> Iterator[tuple[Any, ...]]:
         """A row for each posting of the event."""
-        event = entry.event
+        # Days are made text once an event, not once a posting: it is most of a row's cost.
+        effective_on = accounted_on = str(entry.event.effective_on)
+        if entry.accounted_on is not entry.event.effective_on:
+            accounted_on = str(entry.accounted_on)
         for line, posting in enumerate(entry.postings, 1):
             yield (
                 entry.position,
@@ -44,6 +51,7 @@ class Postings:
                 posting.funding_stream,
                 posting.cost_centre,
                 posting.amount_pence,
-                event.effective_on,
+                effective_on,
                 entry.recorded_at,
+                accounted_on,
             )

@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ledger.aggregates import (
+    accounting_periods,
     allocations,
     care_decisions,
     clawbacks,
+    contributions,
+    mass_change,
     payees,
     spend_returns,
     suspensions,
@@ -25,7 +28,8 @@ from ledger.entitlement import EntitlementLine
 
 ACCOUNTS = {
     "direct_payments": "Spending on direct payments, gross of contributions.",
-    "client_contributions": "Contributions taken off payments (net basis); income.",
+    "client_contributions": "Contributions taken off payments or invoiced; income.",
+    "contribution_debtors": "Contributions invoiced and not yet paid; owed by recipients.",
     "payments_due": "Promised to payees and not yet paid by the bank; owed by the council.",
     "bank": "The council's bank account.",
     "returned_payments": "Sent back by the bank and not yet settled; must clear to nil.",
@@ -49,12 +53,16 @@ class UnpostedEvent(Exception):
     """An event is neither posted nor listed as moneyless: the ledger must not guess."""
 
 
+_ACCOUNT_OF = {"contribution": ("client_contributions", 1), "charge": ("client_contributions", -1)}
+"""Where a kind of line is posted and with which sign: a charge is positive and income."""
+
+
 def _sides(lines: Iterable[EntitlementLine], sign: int) -> Iterator[Posting]:
     """Entitlement lines on their accounts, one side for each funding stream and cost centre."""
     sides: defaultdict[tuple[str, str, str], int] = defaultdict(int)
     for line in lines:
-        account = "client_contributions" if line.kind == "contribution" else "direct_payments"
-        sides[account, line.funding_stream, line.cost_centre] += line.amount_pence
+        account, charged = _ACCOUNT_OF.get(line.kind, ("direct_payments", 1))
+        sides[account, line.funding_stream, line.cost_centre] += charged * line.amount_pence
     for (account, funding_stream, cost_centre), pence in sides.items():
         if pence:
             yield Posting(account, sign * pence, funding_stream, cost_centre)
@@ -86,6 +94,16 @@ def _confirmed_clawback(event: clawbacks.ClawbackConfirmed) -> Iterator[Posting]
         yield Posting("clawback_income", -event.amount_pence)
 
 
+def _invoiced(event: contributions.ContributionInvoiced) -> Iterator[Posting]:
+    yield from _sides(event.lines, 1)
+    yield Posting("contribution_debtors", event.amount_pence)
+
+
+def _credited(event: contributions.ContributionCredited) -> Iterator[Posting]:
+    yield from _sides(event.lines, 1)
+    yield Posting("contribution_debtors", -event.amount_pence)
+
+
 def _between(debit: str, credit: str) -> Callable[[Any], Iterator[Posting]]:
     def entry(event: Any) -> Iterator[Posting]:
         yield Posting(debit, event.amount_pence)
@@ -100,6 +118,9 @@ POSTED: dict[type[Event], Callable[[Any], Iterator[Posting]]] = {
     budget.PaymentReturned: _between("bank", "returned_payments"),
     budget.PaymentReissued: _between("returned_payments", "payments_due"),
     budget.PaymentCancelled: _cancelled,
+    contributions.ContributionInvoiced: _invoiced,
+    contributions.ContributionCredited: _credited,
+    contributions.ContributionReceived: _between("bank", "contribution_debtors"),
     clawbacks.ClawbackConfirmed: _confirmed_clawback,
     clawbacks.ClawbackReceived: _between("bank", "clawback_debtors"),
     clawbacks.ClawbackDeducted: _between("payments_due", "clawback_debtors"),
@@ -116,7 +137,8 @@ MONEYLESS: frozenset[type[Event]] = frozenset(
         allocations.AllocationAgreed,
         allocations.AllocationRevised,
         allocations.AllocationEnded,
-        allocations.ContributionAssessed,
+        contributions.ContributionAssessed,
+        contributions.FinancesAssessed,
         suspensions.PaymentsSuspended,
         suspensions.PaymentsResumed,
         allocations.SwitchedToProvidedServices,
@@ -131,6 +153,12 @@ MONEYLESS: frozenset[type[Event]] = frozenset(
         clawbacks.ClawbackProposed,
         clawbacks.ClawbackNotified,
         clawbacks.ClawbackDisputed,
+        # A mass change's money is posted by each budget it changes.
+        mass_change.MassChangeListed,
+        mass_change.MassChangePrepared,
+        mass_change.MassChangeApproved,
+        mass_change.MassChangeRejected,
+        mass_change.MassChangeApplied,
         # A cycle's money is posted on each budget it pays.
         cycle.CycleLinesListed,
         cycle.CyclePrepared,
@@ -139,6 +167,8 @@ MONEYLESS: frozenset[type[Event]] = frozenset(
         cycle.CycleCancelled,
         cycle.CycleIssued,
         cycle.CycleSettled,
+        # A close moves no money: it only says on which day later postings count.
+        accounting_periods.AccountingPeriodClosed,
     }
 )
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
 
-from ledger.aggregates import care_decisions, payees, suspensions
+from ledger.aggregates import care_decisions, mass_change, payees, suspensions
 from ledger.aggregates import payment_cycle as cycle
 from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import TOPICS, Event
@@ -256,3 +256,67 @@ class Cycles:
             row[-2:] = [event.file_name, event.file_sha256]
         elif type(event) in self._SIMPLE:
             rows[entry.stream,][self._STATUS] = self._SIMPLE[type(event)]
+
+
+class MassChanges:
+    """The register of mass changes: many budgets changed at once."""
+
+    table = read_table(
+        "mass_changes",
+        Column("stream", Text, primary_key=True),
+        Column("reference", Text, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("status", Text, nullable=False),
+        Column("effective_on", Date, nullable=False),
+        Column("line_count", Integer, nullable=False),
+        Column("held_count", Integer, nullable=False),
+        Column("was_pence", BigInteger, nullable=False),
+        Column("now_pence", BigInteger, nullable=False),
+        Column("put_right_pence", BigInteger, nullable=False),
+        Column("lines_sha256", Text, nullable=False),
+        Column("prepared_by", Text, nullable=False),
+        Column("approved_by", Text),
+        Column("applied_count", Integer),
+        Column("skipped_count", Integer),
+        Index("ix_mass_changes_reference", "reference", unique=True),
+    )
+    _STATUS, _APPROVED_BY = 3, 12
+
+    def concerns(self, event_type: type[Event]) -> bool:
+        return (
+            TOPICS[event_type].startswith("mass-change.")
+            and event_type is not mass_change.MassChangeListed
+        )
+
+    def keys(self, entry: Entry) -> Iterator[Key]:
+        yield (entry.stream,)
+
+    def apply(self, entry: Entry, rows: dict[Key, Row]) -> None:
+        event = entry.event
+        if isinstance(event, mass_change.MassChangePrepared):
+            rows[entry.stream,] = [
+                entry.stream,
+                event.reference,
+                event.parameters.kind,
+                "prepared",
+                event.parameters.effective_on,
+                event.totals.line_count,
+                event.totals.held_count,
+                event.totals.was_pence,
+                event.totals.now_pence,
+                event.totals.put_right_pence,
+                event.lines_sha256,
+                event.recorded_by,
+                None,
+                None,
+                None,
+            ]
+            return
+        row = rows[entry.stream,]
+        if isinstance(event, mass_change.MassChangeApproved):
+            row[self._STATUS], row[self._APPROVED_BY] = "approved", event.recorded_by
+        elif isinstance(event, mass_change.MassChangeRejected):
+            row[self._STATUS] = "rejected"
+        elif isinstance(event, mass_change.MassChangeApplied):
+            row[self._STATUS] = "applied"
+            row[-2:] = [event.applied_count, len(event.skipped)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from typing import Any, Protocol
 
 from sqlalchemy import Column, Connection, MetaData, Table
@@ -11,7 +12,7 @@ from sqlalchemy import Column, Connection, MetaData, Table
 from ledger.aggregates.event_sourced import Event
 from ledger.errors import ProjectionStopped
 from ledger.projections import bulk
-from ledger.projections.tables import Appending, Entry, Key, Keyed, Row
+from ledger.projections.tables import Appending, Entry, Key, Keyed, Reader, Row
 from ledger.store import LogRow
 
 Progress = Callable[[int], None]
@@ -92,6 +93,7 @@ class Replay:
         self.connection = connection
         self.position = 0
         self._log, self._batch = log, batch
+        self._reader = Reader(date.min)
         self._fold = Fold(appending, keyed, [{} for _ in keyed])
         self._appending = [beside(projection.table) for projection in appending]
         self._keyed = [beside(projection.table) for projection in keyed]
@@ -132,7 +134,7 @@ class Replay:
     def _apply(self, rows: Sequence[LogRow]) -> None:
         for row in rows:
             try:
-                self._fold.apply(Entry.read(row))
+                self._fold.apply(self._reader.read(row))
             except Exception as error:
                 raise stopped(row[0], reason(error)) from error
         self.position = rows[-1][0]

@@ -8,12 +8,13 @@ run the very same code.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Column, Index, MetaData, Table
 
+from ledger.aggregates.accounting_periods import ONE_DAY, AccountingPeriodClosed
 from ledger.aggregates.event_sourced import Event
 from ledger.projections.postings import Posting, postings
 from ledger.store import LogRow, decode
@@ -30,7 +31,10 @@ def read_table(name: str, *parts: Column[Any] | Index) -> Table:
 
 
 class Entry(NamedTuple):
-    """One event as the projections see it; `stream` is the stream's id in hex."""
+    """One event as the projections see it.
+
+    `stream` is the stream's id in hex. `accounted_on` is the day it takes effect, or the first
+    day whose accounts were open when it was recorded, if that is later."""
 
     position: int
     stream: str
@@ -39,14 +43,32 @@ class Entry(NamedTuple):
     event: Event
     recorded_at: str
     postings: tuple[Posting, ...]
+    accounted_on: date
 
-    @classmethod
-    def read(cls, row: LogRow) -> Entry:
+
+class Reader:
+    """Reads the log row by row, in its order, and knows from which day the accounts are open."""
+
+    def __init__(self, open_from: date) -> None:
+        """`open_from` is the first open day before the first row; `date.min`: nothing closed."""
+        self._open_from = open_from
+
+    def read(self, row: LogRow) -> Entry:
         """Decode a row of the log. Raises `UnknownEvent` or the decoder's own error."""
         position, stream, version, topic, state = row
         event = decode(topic, state)
-        recorded_at = moment(event.recorded_at)
-        return cls(position, stream, version, topic, event, recorded_at, postings(event))
+        if type(event) is AccountingPeriodClosed:
+            self._open_from = max(self._open_from, event.closed_to + ONE_DAY)
+        return Entry(
+            position,
+            stream,
+            version,
+            topic,
+            event,
+            moment(event.recorded_at),
+            postings(event),
+            max(event.effective_on, self._open_from),
+        )
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,151 @@
+"""A statement to hand on: as CSV for a spreadsheet, as a page to read or print, and aloud."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from ledger.money import format_pounds
+from ledger.projections.audit import day
+from ledger.statements.statement import AdjustedDays, ComingPayment, Statement, StatementRow
+from ledger.statements.wording import PARTS, days, pounds
+
+AMOUNTS = ("gross", "contribution", "net", "adjustments", "settled", "deducted", "invoiced",
+           "asked_back", "received", "paid")  # fmt: skip
+HEADER = ("budget", "date", "what", "reason", "reference", "days_from", "days_to", *AMOUNTS,
+          "balance", "adjusted_days", "settled_days", "events")  # fmt: skip
+
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20|%]|[\t\r\n]")
+
+
+# --- in words ---------------------------------------------------------------------------------
+
+
+def owed(pence: int) -> str:
+    """A balance as a sentence."""
+    if not pence:
+        return "Nothing is owed either way."
+    if pence > 0:
+        return f"The council owes you {pounds(pence)}."
+    return f"You owe the council {pounds(-pence)}."
+
+
+def put_right(part: AdjustedDays) -> str:
+    """What one part of some days comes to: "6 April to 3 May 2026: contribution £40.00 more"."""
+    bears = part.kind in ("contribution", "charge")  # the more of it, the less is owed
+    more = "more" if (part.amount_pence > 0) != bears else "less"
+    return f"{days(part.window)}: {PARTS[part.kind]} {pounds(abs(part.amount_pence))} {more}"
+
+
+def comes_next(coming: ComingPayment | None) -> str:
+    """What is paid after the period, as a sentence or two."""
+    if coming is None:
+        return "No further payment is due."
+    if coming.pay_on is not None:
+        return (
+            f"{pounds(coming.amount_pence)} for {days(coming.period)}, to be paid on "
+            f"{day(coming.pay_on)} ({coming.payment_reference})."
+        )
+    if coming.held_back_by:
+        return f"Nothing can be paid at present. {' '.join(coming.held_back_by)}"
+    if coming.carried_pence:
+        return (
+            f"If nothing changes, nothing is paid for {days(coming.period)}: "
+            f"{pounds(-coming.carried_pence)} is still to be taken off later payments."
+        )
+    if not coming.amount_pence:
+        return f"If nothing changes, nothing is paid for {days(coming.period)}."
+    return f"If nothing changes, {pounds(coming.amount_pence)} for {days(coming.period)}."
+
+
+# --- CSV --------------------------------------------------------------------------------------
+
+
+def statement_csv(statement: Statement) -> str:
+    """The statement as CSV (RFC 4180): one header, the opening balance, the rows, the closing one.
+
+    Amounts are pounds and pence without a sign of currency, "668.20". A text that a spreadsheet
+    would take for a formula begins with an apostrophe.
+    """
+    period = statement.period
+    written = io.StringIO()
+    rows = csv.DictWriter(written, HEADER, restval="")
+    rows.writeheader()
+    known = {"budget": _safe(statement.reference)}
+    opening = {"date": period.starts_on, "what": "Opening balance"}
+    rows.writerow({**known, **opening, "balance": _plain(statement.opening_pence)})
+    rows.writerows({**known, **_csv_row(row)} for row in statement.rows)
+    closing = {"date": period.ends_on, "what": "Closing balance"}
+    rows.writerow({**known, **closing, "balance": _plain(statement.closing_pence)})
+    return written.getvalue()
+
+
+def _csv_row(row: StatementRow) -> dict[str, object]:
+    return {
+        "date": row.on,
+        "what": _safe(row.what),
+        "reason": _safe(row.reason),
+        "reference": _safe(row.reference),
+        "days_from": row.days.starts_on if row.days else "",
+        "days_to": row.days.ends_on if row.days else "",
+        **{name: _plain(getattr(row, f"{name}_pence")) for name in AMOUNTS},
+        "balance": _plain(row.balance_pence),
+        "adjusted_days": "; ".join(map(_csv_part, row.adjusted)),
+        "settled_days": "; ".join(map(_csv_part, row.settled)),
+        "events": " ".join(map(str, row.versions)),
+    }
+
+
+def _csv_part(part: AdjustedDays) -> str:
+    window = part.window
+    return f"{window.starts_on} to {window.ends_on} {PARTS[part.kind]} {_plain(part.amount_pence)}"
+
+
+def _plain(pence: int) -> str:
+    """Pounds and pence that a spreadsheet reads as a number: "1198.70", "-40.00"."""
+    return format_pounds(pence).replace("£", "").replace(",", "")
+
+
+def _safe(text: str) -> str:
+    """A text that no spreadsheet calculates."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+# --- HTML -------------------------------------------------------------------------------------
+
+
+def statement_html(statement: Statement, council_name: str, name: str = "") -> str:
+    """The statement as a page: one file, no script, nothing fetched, for screen and paper.
+
+    The ledger knows no names: `name` is shown only if the caller gives one.
+    """
+    rows = statement.rows
+    return _template().render(
+        statement=statement,
+        council=council_name,
+        name=name,
+        shows_adjustments=any(row.adjustments_pence for row in rows),
+        shows_charges=any(row.charged_pence for row in rows),
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "pounds": pounds,
+        "day": day,
+        "days": days,
+        "owed": owed,
+        "put_right": put_right,
+        "comes_next": comes_next,
+    }
+    page = files("ledger").joinpath("templates", "statement.html").read_text("utf-8")
+    return environment.from_string(page)
