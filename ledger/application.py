@@ -144,24 +144,24 @@ class Ledger(Application[UUID]):
         create: bool = False,
         expected_version: int | None = None,
         beside: Callable[[TAggregate, Sequence[Recorded]], Sequence[Beside]] | None = None,
+        dry_run: bool = False,
     ) -> TAggregate:
         """Load, decide, save; if someone else saved first, do it again on what is there now.
 
         With `expected_version` nothing is repeated: `VersionConflict` if it has moved on.
         `beside` is given the aggregate and its new events, and makes the rows saved with them.
+        With `dry_run` nothing is saved; the aggregate is returned as it would be.
         """
         for _ in range(ATTEMPTS):
             if create:
                 aggregate = self.find(kind, reference) or kind(reference)
             else:
                 aggregate = self.load(kind, reference)
-            if expected_version is not None and aggregate.version != expected_version:
-                raise VersionConflict(
-                    f"{reference} is at version {aggregate.version}, not {expected_version}.",
-                    version=aggregate.version,
-                )
+            _require_version(aggregate, expected_version)
             decide(aggregate)
             events = aggregate.collect_events()
+            if dry_run:
+                return aggregate
             try:
                 self.append(events, beside(aggregate, events) if beside else ())
             except IntegrityError:
@@ -176,12 +176,16 @@ class Ledger(Application[UUID]):
         on: date,
         *,
         create: bool = False,
+        expected_version: int | None = None,
     ) -> Tried:
         """What commands taking effect on a day would do to a budget; nothing is recorded."""
-        found = self.find(PersonalBudget, reference)
-        if found is None and not create:
-            raise BudgetNotFound(f"There is no personal budget {reference}.", reference=reference)
-        return tried(found or PersonalBudget(reference), decide, on)
+        budget = self.find(PersonalBudget, reference)
+        if budget is None:
+            if not create:
+                raise BudgetNotFound(f"There is no personal budget {reference}.")
+            budget = PersonalBudget(reference)
+        _require_version(budget, expected_version)
+        return tried(budget, decide, on)
 
     def append(self, events: Sequence[Recorded], beside: Sequence[Beside] = ()) -> None:
         """Save events and rows in one transaction. `IntegrityError`: a stream moved on."""
@@ -286,6 +290,14 @@ class Ledger(Application[UUID]):
 def said(effective_on: date, recorded_at: datetime, recorded_by: str) -> Said:
     """What accompanies every command."""
     return {"effective_on": effective_on, "recorded_at": recorded_at, "recorded_by": recorded_by}
+
+
+def _require_version(aggregate: EventSourced, expected_version: int | None) -> None:
+    if expected_version is not None and aggregate.version != expected_version:
+        raise VersionConflict(
+            f"{aggregate.reference} is at version {aggregate.version}, not {expected_version}.",
+            version=aggregate.version,
+        )
 
 
 def _is_made(engine: Engine) -> bool:

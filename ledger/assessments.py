@@ -15,7 +15,7 @@ import msgspec
 from ledger.aggregates.contributions import ArrearsRecovery, AssessedTerm, AssessmentOutcome
 from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.aggregates.personal_budget import PersonalBudget
-from ledger.aggregates.preview import Tried, tried
+from ledger.aggregates.preview import Tried
 from ledger.application import Ledger
 from ledger.charging.assessment import Assessed, Charged, charge, timeline
 from ledger.charging.facts import Facts, require_sound
@@ -109,19 +109,27 @@ def rates_of(ledger: Ledger) -> RateBook:
 
 
 def try_assessment(
-    ledger: Ledger, reference: str, assessment: Assessment, said: Said
+    ledger: Ledger,
+    reference: str,
+    assessment: Assessment,
+    said: Said,
+    *,
+    expected_version: int | None = None,
 ) -> AssessmentTried:
     """Work it out and try it on the budget, recording nothing."""
-    budget = ledger.budget(reference)
-    document = worked_out(ledger, budget, assessment, rates_of(ledger))
-    policy = Policy.of(ledger.settings)
-    change = tried(
-        budget,
-        lambda budget: record_on(budget, document, assessment, policy, said),
-        assessment.effective_on,
+    rates, policy = rates_of(ledger), Policy.of(ledger.settings)
+    kept: list[AssessmentDocument] = []
+
+    def decide(budget: PersonalBudget) -> None:
+        kept[:] = [worked_out(ledger, budget, assessment, rates)]
+        record_on(budget, kept[0], assessment, policy, said)
+
+    change = ledger.try_out(
+        reference, decide, assessment.effective_on, expected_version=expected_version
     )
+    (document,), terms = kept, change.budget.terms
     charged = tuple(
-        charge(working, chargeable_weekly_pence(budget.terms, working.starts_on))
+        charge(working, chargeable_weekly_pence(terms, working.starts_on))
         for working in document.working
     )
     return AssessmentTried(document, charged, change)

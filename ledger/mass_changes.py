@@ -80,11 +80,7 @@ def prepare_mass_change(
             parameters=parameters, lines=lines, warnings=tuple(sorted(warnings)), **said
         )
 
-    if dry_run:
-        tried = ledger.find(MassChange, reference) or MassChange(reference)
-        decide(tried)
-        return tried
-    return ledger.change(MassChange, reference, decide, create=True, beside=beside)
+    return ledger.change(MassChange, reference, decide, create=True, beside=beside, dry_run=dry_run)
 
 
 _GOES_WITH = {
@@ -176,13 +172,15 @@ def apply_mass_change(
     said: Said,
     *,
     progress: Progress = no_progress,
+    dry_run: bool = False,
     beside: MassChangeRows | None = None,
 ) -> MassChange:
     """Change every budget of an approved mass change that comes to exactly what was approved.
 
     In batches, each one transaction; run again after a failure it goes on where it stopped. A
     budget that would come to anything else is passed over, with the reason; so is one that the
-    change came to concern after it was prepared.
+    change came to concern after it was prepared. With `dry_run` all of that is found out and
+    nothing is recorded.
     """
     mass_change = ledger.load(MassChange, reference)
     changing = Changing(reference, mass_change.require_approved(), rates_of(ledger), said)
@@ -190,7 +188,7 @@ def apply_mass_change(
     if mass_change.applied is None:
         for lines in _batches(mass_change.to_apply, AT_A_TIME):
             approved = {line.budget_reference: line for line in lines}
-            skipped.update(_apply(ledger, approved, changing))
+            skipped.update(_apply(ledger, approved, changing, dry_run))
             progress(len(lines))
     applied_count = len(mass_change.to_apply) - len(skipped)
     if mass_change.applied is None:
@@ -202,11 +200,12 @@ def apply_mass_change(
             applied_count=applied_count, skipped=tuple(sorted(skipped.items())), **said
         ),
         beside=beside,
+        dry_run=dry_run,
     )
 
 
 def _apply(
-    ledger: Ledger, approved: Mapping[str, MassChangeLine], changing: Changing
+    ledger: Ledger, approved: Mapping[str, MassChangeLine], changing: Changing, dry_run: bool
 ) -> dict[str, str]:
     """Change these budgets in one transaction; returns those passed over, with the reason.
 
@@ -232,6 +231,8 @@ def _apply(
             events += recorded
             if change is not None and change.document is not None:
                 documents.append(change.document)
+        if dry_run:
+            return skipped
         rows = sealed(ledger.people, documents, changing.said["recorded_at"])
         try:
             ledger.append(events, [Beside("financial_assessments", rows)])
@@ -241,7 +242,7 @@ def _apply(
             return {
                 reference: reason
                 for half in _batches(approved.items(), (len(approved) + 1) // 2)
-                for reference, reason in _apply(ledger, dict(half), changing).items()
+                for reference, reason in _apply(ledger, dict(half), changing, dry_run).items()
             }
         return skipped
     raise ConcurrentChange(f"Budgets of {changing.reference} are being changed; try again.")

@@ -12,11 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
+from ledger.aggregates import mass_change, payments
 from ledger.aggregates import payment_cycle as cycle
-from ledger.aggregates import payments
 from ledger.aggregates.accounting_periods import AccountingPeriodClosed, AccountingPeriods
+from ledger.aggregates.allocations import AllocationRevised
 from ledger.aggregates.care_decisions import BudgetOpened
-from ledger.aggregates.contributions import FinancesAssessed
+from ledger.aggregates.contributions import (
+    ContributionCredited,
+    ContributionInvoiced,
+    FinancesAssessed,
+)
 from ledger.aggregates.event_sourced import Event, stream_id
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
@@ -160,6 +165,59 @@ class _Cycle:
             )
 
 
+class _MassChange:
+    """One mass change while the log is walked: its latest preparation, and what came of it."""
+
+    def __init__(self, reference: str) -> None:
+        self.reference = reference
+        self.listed: list[mass_change.MassChangeLine] = []
+        self.lines: list[mass_change.MassChangeLine] = []
+        self.prepared: mass_change.MassChangePrepared | None = None
+
+    def prepare(self, event: mass_change.MassChangePrepared) -> None:
+        self.lines, self.listed = self.listed, []
+        found = mass_change.lines_hash(event.parameters, self.lines, event.warnings)
+        if found != event.lines_sha256:
+            raise Wrong(f"Mass change {self.reference}: the hash is not that of its lines.")
+        self.prepared = event
+
+    def approve(self, event: mass_change.MassChangeApproved) -> None:
+        prepared = self.prepared
+        if prepared is None or prepared.lines_sha256 != event.lines_sha256:
+            raise Wrong(f"Mass change {self.reference}: other lines were approved than prepared.")
+        if event.recorded_by == prepared.recorded_by:
+            raise Wrong(f"Mass change {self.reference}: {event.recorded_by} approved their own.")
+
+    def finish(self, event: mass_change.MassChangeApplied, changed: dict[str, Event]) -> None:
+        """Every budget that was not held or passed over has its change, and it is the approved."""
+        skipped = {reference for reference, _ in event.skipped}
+        for line in self.lines:
+            if line.outcome == "held" or line.budget_reference in skipped:
+                continue
+            found = changed.get(line.budget_reference)
+            if found is None or (isinstance(found, FinancesAssessed) and found.terms != line.terms):
+                raise Wrong(
+                    f"Mass change {self.reference}: {line.budget_reference} was not changed as "
+                    "approved."
+                )
+
+
+_BY_A_MASS_CHANGE = {
+    FinancesAssessed: "assessment_reference",
+    AllocationRevised: "change_reference",
+    ContributionInvoiced: "invoice_reference",
+    ContributionCredited: "invoice_reference",
+}
+"""The events that a mass change makes, and the field that may name it."""
+
+_OF_A_MASS_CHANGE = (
+    mass_change.MassChangeListed,
+    mass_change.MassChangePrepared,
+    mass_change.MassChangeApproved,
+    mass_change.MassChangeApplied,
+)
+
+
 class _Walk:
     """What is known after each event of the log."""
 
@@ -171,6 +229,8 @@ class _Walk:
         self.issued: list[cycle.CycleIssued] = []
         self.budgets: dict[str, str] = {}
         self.assessed: dict[tuple[str, str], FinancesAssessed] = {}
+        self.mass_changes: dict[str, _MassChange] = {}  # by stream
+        self.changed: defaultdict[str, dict[str, Event]] = defaultdict(dict)
 
     def take(self, position: int, stream: str, version: int, event: Event) -> None:
         """One event in its place. Raises `Wrong`."""
@@ -183,6 +243,10 @@ class _Walk:
             )
         if sum(posting.amount_pence for posting in postings(event)):
             raise Wrong(f"Event {position}: its postings do not balance.")
+        if type(event) in _BY_A_MASS_CHANGE:
+            reference = getattr(event, _BY_A_MASS_CHANGE[type(event)])
+            if reference:
+                self.changed[reference][self.budgets[stream]] = event
         if isinstance(event, BudgetOpened):
             _require_place(position, stream, PersonalBudget.STREAM, event.reference)
             self.budgets[stream] = event.reference
@@ -199,10 +263,25 @@ class _Walk:
             if stream not in self.by_stream:
                 raise Wrong(f"Event {position} approves a cycle that was not prepared.")
             self.by_stream[stream].approve(event)
+        elif isinstance(event, _OF_A_MASS_CHANGE):
+            self._of_mass_change(stream, event)
         elif isinstance(event, AccountingPeriodClosed):
             _require_place(position, stream, AccountingPeriods.STREAM, event.reference)
         elif isinstance(event, cycle.CycleCancelled) and stream in self.by_stream:
             self.by_stream[stream].approved = False
+
+    def _of_mass_change(self, stream: str, event: Event) -> None:
+        if isinstance(event, mass_change.MassChangeListed | mass_change.MassChangePrepared):
+            known = self.mass_changes.setdefault(stream, _MassChange(event.reference))
+            if isinstance(event, mass_change.MassChangeListed):
+                known.listed.extend(event.lines)
+            else:
+                known.prepare(event)
+        elif isinstance(event, mass_change.MassChangeApproved):
+            self.mass_changes[stream].approve(event)
+        elif isinstance(event, mass_change.MassChangeApplied):
+            known = self.mass_changes[stream]
+            known.finish(event, self.changed[known.reference])
 
     def _cycle(self, reference: str) -> _Cycle:
         return self.cycles.setdefault(reference, _Cycle(reference))

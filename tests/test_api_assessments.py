@@ -186,3 +186,16 @@ def test_opening_can_be_tried_and_a_refusal_is_the_same(api: Api) -> None:
     api.post(f"{BUDGET}/resume-payments", suspend).refused("budget-not-found", 404)
     open_budget(api)
     api.post(f"{BUDGET}/resume-payments", suspend).refused("payments-not-suspended", 422)
+
+
+def test_a_dry_run_minds_the_version_looked_at(paid: Api) -> None:
+    suspend = {
+        "effective_on": "2026-04-20",
+        "reason_code": "hospital_stay",
+        "review_on": "2026-05-01",
+        "dry_run": True,
+    }
+    stale = {"If_Match": '"3"'}
+    paid.post(f"{BUDGET}/suspend-payments", suspend, **stale).refused("version-conflict", 412)
+    tried = {**BACKDATED, "dry_run": True}
+    paid.post(ASSESSMENTS, tried, **stale).refused("version-conflict", 412)

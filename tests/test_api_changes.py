@@ -11,6 +11,7 @@ import pytest
 from ledger.assessments import explain
 from tests.api import Api, an_api
 from tests.given import on
+from tests.main_job import tell_budget
 from tests.mass_change import assess, budgets, pb
 
 CHANGE = "/v1/changes/APR26"
@@ -115,3 +116,25 @@ def test_what_is_not_right_is_refused_and_nothing_recorded(api, parameters, code
     body = {**BODY, "parameters": {**PARAMETERS, **parameters}, "dry_run": dry_run}
     api.post(f"{CHANGE}/prepare", body).refused(code, 422)
     assert api.stored() == stored
+
+
+def test_every_step_can_be_tried_first(api):
+    prepared = api.post(f"{CHANGE}/prepare", BODY).done(201)
+    stored = api.stored()
+    trial = {**seen(prepared), "dry_run": True}
+    api.post(f"{CHANGE}/approve", trial).refused("approver-prepared-mass-change", 403)
+    assert api.post(f"{CHANGE}/approve", trial, by="bob").done()["status"] == "approved"
+    rejection = {**SAID, "reason_code": "wrong_date", "dry_run": True}
+    assert api.post(f"{CHANGE}/reject", rejection, by="bob").done()["status"] == "rejected"
+    assert api.stored() == stored
+    assert api.get(CHANGE)["status"] == "prepared"
+
+    api.post(f"{CHANGE}/approve", seen(prepared), by="bob").done()
+    tell_budget(api.ledger, pb(2), "close", reason_code="moved_away", effective_on=on("04-05"))
+    stored = api.stored()
+    would = api.post(f"{CHANGE}/apply", {**SAID, "dry_run": True}, by="otto").done()
+    assert (would["status"], would["applied_count"]) == ("applied", 2)
+    assert [one["budget_reference"] for one in would["skipped"]] == [pb(2)]
+    assert api.stored() == stored
+    done = api.post(f"{CHANGE}/apply", SAID, by="otto").done()
+    assert (done["applied_count"], done["skipped"]) == (2, would["skipped"])

@@ -167,3 +167,19 @@ def test_a_person_at_a_terminal_is_shown_the_change_and_asked(pbledger):
     assert "Not approved" in said
     said = at_a_terminal(["--as", "anil", "change", "approve", "APR26"], pbledger, answer="y")
     assert "APR26 is approved" in said
+
+
+def test_every_step_can_be_tried_first(pbledger):
+    pbledger.done(f"--as petra {PREPARE}")
+    approve = f"change approve APR26 {stated(pbledger.json('change show APR26'))}"
+    before = pbledger.left_behind()
+    pbledger.refused("approver-prepared-mass-change", f"--as petra {approve} --dry-run")
+    for typed in (f"{approve} --dry-run", "change reject APR26 --reason wrong_date --dry-run"):
+        assert "Nothing was recorded." in pbledger.done(f"--as anil {typed}")
+    assert pbledger.left_behind() == before
+    pbledger.done(f"--as anil {approve}")
+    before = pbledger.left_behind()
+    tried = pbledger.json("--as otto change apply APR26 --dry-run")
+    assert (tried["dry_run"], tried["status"], tried["applied_count"]) == (True, "applied", 3)
+    assert "would be applied: 3 changed" in pbledger.done("--as otto change apply APR26 --dry-run")
+    assert pbledger.left_behind() == before

@@ -9,6 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from ledger.database import connect
+from ledger.verification import verify_ledger
+from tests.main_job import a_ledger
+from tests.mass_change import assess, budgets, done, reassessing
 from tests.pbledger import Pbledger
 
 
@@ -154,3 +157,44 @@ def test_a_cycle_cancelled_by_halves_is_noticed(pbledger, topic):
     assert result.exit_code == 1
     assert "Cycle C2: " in result.stdout
     assert "were promised, not" in result.stdout
+
+
+# --- mass changes -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def uplifted(sqlite_url: str, tmp_path: Path) -> Pbledger:
+    """A ledger on which a mass change assessed three people again."""
+    with a_ledger(sqlite_url, tmp_path) as ledger:
+        budgets(ledger, 3)
+        for number in (1, 2, 3):
+            assess(ledger, number)
+        done(ledger, reassessing())
+        assert verify_ledger(ledger).difference is None
+    return Pbledger(sqlite_url, tmp_path)
+
+
+IN_CHANGE = "UPDATE stored_events SET state = {} WHERE topic = 'mass-change.{}.v1'"
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (IN_CHANGE.format("replace(state, '\"now_pence\":', '\"now_pence\":1')", "listed"),
+         "the hash is not"),
+        (IN_CHANGE.format("json_set(state, '$.warnings', json_array('Trust me.'))", "prepared"),
+         "the hash is not"),
+        (IN_CHANGE.format(f"json_set(state, '$.lines_sha256', '{'0' * 64}')", "approved"),
+         "other lines were approved"),
+        (IN_CHANGE.format("json_set(state, '$.recorded_by', 'petra')", "approved"),
+         "petra approved their own"),
+        ("DELETE FROM stored_events WHERE rowid = (SELECT max(rowid) FROM stored_events "
+         "WHERE topic = 'personal-budget.finances-assessed.v1')", "was not changed as approved"),
+    ],
+)  # fmt: skip
+def test_a_mass_change_tampered_with_is_named(uplifted, statement, said):
+    tamper(uplifted, statement)
+    result = uplifted.run("verify")
+    assert result.exit_code == 1
+    assert "Mass change " in result.stdout
+    assert said in result.stdout

@@ -107,7 +107,9 @@ def assess_finances(reference: str, write: Writing) -> Response:
     )
     said = write.said(body.effective_on)
     if body.dry_run:
-        seen = try_assessment(write.ledger, reference, assessment, said)
+        seen = try_assessment(
+            write.ledger, reference, assessment, said, expected_version=write.expected_version
+        )
         tried = would_change(seen.tried)
         return answer(
             AssessmentRecorded(

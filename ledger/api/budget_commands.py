@@ -89,6 +89,7 @@ def _route(command: Command, struct: type[msgspec.Struct]) -> Callable[..., Resp
                 lambda budget: command.give(budget, arguments, said),
                 said["effective_on"],
                 create=opens,
+                expected_version=write.expected_version,
             )
             return answer(would_change(tried))
         once = Once(write)

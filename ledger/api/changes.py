@@ -186,9 +186,13 @@ def change_lines(
 
 
 class ChangeStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A step that needs nothing more than the day it takes effect."""
+    """A step, the day it takes effect, and whether only to try it.
+
+    With `dry_run` the answer is as the change would be, and nothing is recorded, not even the
+    key."""
 
     effective_on: date
+    dry_run: bool = False
 
 
 class ChangeAsked(MassChangeParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -203,10 +207,9 @@ class ChangeAsked(MassChangeParameters, frozen=True, kw_only=True, forbid_unknow
 
 
 class PrepareChange(ChangeStep, frozen=True, kw_only=True):
-    """What to change. With `dry_run` it is only tried: nothing is recorded, not even the key."""
+    """What to change. A dry run answers with all the lines as well."""
 
     parameters: ChangeAsked
-    dry_run: bool = False
 
 
 class ApproveChange(ChangeStep, frozen=True, kw_only=True):
@@ -281,11 +284,14 @@ def _require_version(write: Write, reference: str) -> None:
 
 
 def _step(
-    write: Write, reference: str, effective_on: date, take: Callable[[Said, Any], object]
+    write: Write, reference: str, asked: ChangeStep, take: Callable[[Said, Any], MassChange]
 ) -> Response:
     """Take a step of a mass change once; `take` is given what accompanies it and the key's row."""
+    said = write.said(asked.effective_on)
+    if asked.dry_run:
+        _require_version(write, reference)
+        return answer(shown(take(said, None)))
     once = Once(write)
-    said = write.said(effective_on)
 
     def row(change: MassChange, _events: Sequence[Recorded]) -> list[Beside]:
         return [once.row(shown(change))]
@@ -305,7 +311,7 @@ def approve(reference: str, write: Writing) -> Response:
     return _step(
         write,
         reference,
-        body.effective_on,
+        body,
         lambda said, row: write.ledger.change(
             MassChange,
             reference,
@@ -313,6 +319,7 @@ def approve(reference: str, write: Writing) -> Response:
                 now_pence=body.now_pence, lines_sha256=body.lines_sha256, **said
             ),
             beside=row,
+            dry_run=body.dry_run,
         ),
     )
 
@@ -324,12 +331,13 @@ def reject(reference: str, write: Writing) -> Response:
     return _step(
         write,
         reference,
-        body.effective_on,
+        body,
         lambda said, row: write.ledger.change(
             MassChange,
             reference,
             lambda change: change.reject(reason_code=body.reason_code, **said),
             beside=row,
+            dry_run=body.dry_run,
         ),
     )
 
@@ -338,11 +346,14 @@ def reject(reference: str, write: Writing) -> Response:
 def apply(reference: str, write: Writing) -> Response:
     """Change every budget that comes to exactly what was approved; the others are passed over
     and answered with the reason. Broken off, it goes on where it stopped when asked again."""
+    body = _apply.read(write.body)
     return _step(
         write,
         reference,
-        _apply.read(write.body).effective_on,
-        lambda said, row: apply_mass_change(write.ledger, reference, said, beside=row),
+        body,
+        lambda said, row: apply_mass_change(
+            write.ledger, reference, said, beside=row, dry_run=body.dry_run
+        ),
     )
 
 

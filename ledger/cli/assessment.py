@@ -129,16 +129,24 @@ def record(
         weekly_cap_pence=weekly_cap,
     )
     if dry_run:
-        _try(session, reference, assessment)
+        _try(session, reference, assessment, expected_version)
     else:
         _record(session, reference, assessment, expected_version)
 
 
-def _try(session: Session, reference: str, assessment: Assessment) -> None:
+def _try(
+    session: Session, reference: str, assessment: Assessment, expected_version: int | None
+) -> None:
     from ledger.assessments import try_assessment
 
     with session.ledger() as ledger:
-        seen = try_assessment(ledger, reference, assessment, session.said(assessment.effective_on))
+        seen = try_assessment(
+            ledger,
+            reference,
+            assessment,
+            session.said(assessment.effective_on),
+            expected_version=expected_version,
+        )
     document = {
         "assessment_reference": assessment.reference,
         "working": seen.document.working,

@@ -262,8 +262,13 @@ def _verb(command: Command) -> Callable[..., None]:
         opens = command.name == "open"
         with session.ledger() as ledger:
             if dry_run:
-                show_tried(session, ledger.try_out(reference, decide, said["effective_on"],
-                                                   create=opens))  # fmt: skip
+                on = said["effective_on"]
+                show_tried(
+                    session,
+                    ledger.try_out(
+                        reference, decide, on, create=opens, expected_version=expected_version
+                    ),
+                )
                 return
             budget = ledger.change(
                 PersonalBudget,

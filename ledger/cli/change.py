@@ -188,6 +188,7 @@ def approve(
                      help="The hash you looked at, or 12 or more of it."),
     ] = None,
     effective_on: EffectiveOn = None,
+    dry_run: options.DryRun = False,
 ) -> None:  # fmt: skip
     """Approve a mass change someone else prepared: exactly the lines you looked at.
 
@@ -208,8 +209,10 @@ def approve(
             MassChange,
             reference,
             lambda m: m.approve(now_pence=total, lines_sha256=sha256, **said),
+            dry_run=dry_run,
         )
-    _say_status(session, change, f"pbledger --as NAME change apply {reference}")
+    then = f"pbledger --as NAME change apply {reference}"
+    _say_status(session, change, then, dry_run=dry_run)
 
 
 def _looked_at(session: Session, ledger: Ledger, change: MassChange) -> tuple[int, str]:
@@ -236,19 +239,28 @@ def reject(
     reference: ChangeReference,
     reason: Annotated[MassRejectionReason, typer.Option(help="Why.")],
     effective_on: EffectiveOn = None,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Turn down a mass change someone else prepared; it can be prepared again."""
     session = session_of(ctx)
     said = session.said(effective_on)
     with session.ledger() as ledger:
         change = ledger.change(
-            MassChange, reference, lambda m: m.reject(reason_code=reason, **said)
+            MassChange,
+            reference,
+            lambda m: m.reject(reason_code=reason, **said),
+            dry_run=dry_run,
         )
-    _say_status(session, change)
+    _say_status(session, change, dry_run=dry_run)
 
 
 @app.command("apply")
-def apply(ctx: typer.Context, reference: ChangeReference, effective_on: EffectiveOn = None) -> None:
+def apply(
+    ctx: typer.Context,
+    reference: ChangeReference,
+    effective_on: EffectiveOn = None,
+    dry_run: options.DryRun = False,
+) -> None:
     """Change every budget of an approved mass change; after a breakdown, go on where it stopped.
 
     A budget that would come to anything else than was approved is passed over, and listed.
@@ -259,17 +271,18 @@ def apply(ctx: typer.Context, reference: ChangeReference, effective_on: Effectiv
     said = session.said(effective_on)
     with session.ledger() as ledger:
         to_apply = len(ledger.load(MassChange, reference).to_apply)
-        with session.progress("Applying", to_apply) as bar:
-            change = apply_mass_change(ledger, reference, said, progress=bar)
+        with session.progress("Trying" if dry_run else "Applying", to_apply) as bar:
+            change = apply_mass_change(ledger, reference, said, progress=bar, dry_run=dry_run)
     passed_over = change.applied is not None and change.applied.skipped
-    _say_status(
-        session, change, f"pbledger change lines {reference} --outcome skipped" * bool(passed_over)
-    )
+    then = f"pbledger change lines {reference} --outcome skipped" if passed_over else ""
+    _say_status(session, change, then, dry_run=dry_run)
 
 
-def _say_status(session: Session, change: MassChange, then: str = "") -> None:
+def _say_status(
+    session: Session, change: MassChange, then: str = "", *, dry_run: bool = False
+) -> None:
     """Answer with where a mass change stands, and what comes next."""
-    document = change_document(change)
+    document = change_document(change) | ({"dry_run": True} if dry_run else {})
     totals, applied = document["totals"], change.applied
 
     def show(screen: Screen) -> None:
@@ -278,8 +291,14 @@ def _say_status(session: Session, change: MassChange, then: str = "") -> None:
             what = f"{count} budget(s), {format_pounds(totals.now_pence)}"
         else:
             what = f"{applied.applied_count} changed, {len(applied.skipped)} passed over"
-        screen.say(f"{change.reference} is {change.status}: {what}; {totals.held_count} held back.")
-        if then:
+        is_now = "would be" if dry_run else "is"
+        held = f"{totals.held_count} held back"
+        screen.say(f"{change.reference} {is_now} {change.status}: {what}; {held}.")
+        if dry_run:
+            for budget, reason in applied.skipped if applied else ():
+                screen.say(f"  {budget} would be passed over: {reason}")
+            screen.say("Nothing was recorded.")
+        elif then:
             screen.say(f"\nNext: {then}")
 
     session.answer(document, show)
