@@ -21,6 +21,7 @@ from ledger.assessments import Policy, rates_of
 from ledger.charging.kinds import INCOME_KINDS
 from ledger.config import Settings
 from ledger.errors import BudgetNotFound, ConcurrentChange, InvalidValue
+from ledger.garbage import without_gc
 from ledger.mass_change_kinds import WHOLE, Change, Changing, changes, try_on
 from ledger.money import parse_pounds
 from ledger.payment_run import Progress, no_progress
@@ -40,6 +41,7 @@ T = TypeVar("T")
 # --- preparation --------------------------------------------------------------------------
 
 
+@without_gc()
 def prepare_mass_change(
     ledger: Ledger,
     reference: str,
@@ -166,6 +168,7 @@ def moved_on(ledger: Ledger, mass_change: MassChange) -> list[str]:
 # --- application --------------------------------------------------------------------------
 
 
+@without_gc()
 def apply_mass_change(
     ledger: Ledger,
     reference: str,

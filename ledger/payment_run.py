@@ -33,6 +33,7 @@ from ledger.errors import (
     PaymentNotFound,
     Refusal,
 )
+from ledger.garbage import without_gc
 from ledger.keyring import place
 from ledger.people import bank_files
 from ledger.store import Beside
@@ -50,6 +51,7 @@ def no_progress(_done: int) -> None:
     """For callers that show nothing."""
 
 
+@without_gc()
 def prepare_cycle(
     ledger: Ledger,
     reference: str,

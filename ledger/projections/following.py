@@ -6,7 +6,6 @@ a lock on that row, so any number of processes may catch up at once.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from sqlalchemy.schema import CreateIndex
 
 from ledger.database import one_at_a_time, writing
 from ledger.errors import ReadTablesOutOfDate
+from ledger.garbage import without_gc
 from ledger.projections import bulk
 from ledger.projections.accounts import open_from
 from ledger.projections.replaying import (
@@ -146,7 +146,7 @@ class Projections:
         Raises `ProjectionStopped` at an event that cannot be applied: what is before it is
         kept, nothing after it is, and `status` names it until it can be.
         """
-        with _without_gc():
+        with without_gc():
             while True:
                 reached, applied = self._one_batch()
                 progress(applied)
@@ -223,7 +223,7 @@ class Projections:
         Readers see the old tables until the swap, and then the new. Killed at any point it
         leaves the old tables as they were.
         """
-        with _without_gc(), one_at_a_time(self._engine), self._replay(successor) as replay:
+        with without_gc(), one_at_a_time(self._engine), self._replay(successor) as replay:
             replay.follow(None, progress)
             replay.put_rows()
             with writing(self._engine).begin() as connection:
@@ -250,7 +250,7 @@ class Projections:
         Returns the first difference, or None if there is none.
         """
         reached = self.catch_up()
-        with _without_gc(), self._replay(temporary) as replay:
+        with without_gc(), self._replay(temporary) as replay:
             replay.follow(reached, progress)
             with writing(self._engine).begin() as holder:
                 position = self._locked(holder).position
@@ -306,15 +306,3 @@ def _decoded(log_rows: Sequence[LogRow], open_on: date) -> tuple[list[Entry], st
         except Exception as error:
             return entries, reason(error)
     return entries, ""
-
-
-@contextmanager
-def _without_gc() -> Iterator[None]:
-    """Events and rows hold no cycles; looking for some in millions of them costs a third."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
