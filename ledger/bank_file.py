@@ -100,8 +100,13 @@ def _write(
         working_days=days,
         profile=_profile(ledger.settings, version),
     )
-    read_pain001(content)
+    proved = read_pain001(content)
+    assert _paid(proved.credits) == _paid(credits), "the reader found what the writer was given"
     return _Made(version, "xml", content)
+
+
+def _paid(credits: Sequence[Credit]) -> list[tuple[str, str, int, str]]:
+    return [(c.sort_code, c.account_number, c.amount_pence, c.reference) for c in credits]
 
 
 def _profile(settings: Settings, version: Version) -> Profile:
