@@ -5,18 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 
 from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payment_cycle import CycleLine, PaymentCycle
 from ledger.application import Ledger
-from ledger.bank.bacs import write_bacs
+from ledger.bank.bacs import read_bacs, write_bacs
+from ledger.bank.pain001 import Profile, Version, write_pain001
+from ledger.bank.pain001_reader import read_pain001
 from ledger.bank.records import Credit, OriginatingAccount
+from ledger.config import Settings
 from ledger.dates import WorkingDays, england, parse_date
-from ledger.errors import PayeeUnknown
+from ledger.errors import BankFileUnreadable, PayeeUnknown
 from ledger.keyring import place
+from ledger.money import parse_pounds
 from ledger.people import Row, bank_files
+
+_BACS = "bacs-standard-18"
 
 
 def working_days(ledger: Ledger) -> WorkingDays:
@@ -31,25 +38,17 @@ def make_bank_file(ledger: Ledger, cycle: PaymentCycle, created_on: date, said: 
     cycle.require_issuable()
     assert cycle.prepared is not None, "an approved cycle was prepared"
     serial = _next_serial(ledger, originator.service_user_number)
-    days = working_days(ledger)
-    content = write_bacs(
-        originator,
-        _credits(ledger, cycle.lines),
-        submission_serial=serial,
-        created_on=created_on,
-        pay_on=cycle.prepared.pay_on,
-        working_days=days,
-    )
-    sha256 = hashlib.sha256(content).hexdigest()
-    file_name = f"{cycle.reference}-{serial}.bacs"
+    made = _write(ledger, originator, cycle, serial, created_on)
+    sha256 = hashlib.sha256(made.content).hexdigest()
+    file_name = f"{cycle.reference}-{serial}.{made.ending}"
     cycle.issue(
         file_name=file_name,
-        file_format="bacs-standard-18",
+        file_format=made.file_format,
         file_sha256=sha256,
         record_count=len(cycle.lines),
         total_pence=sum(line.amount_pence for line in cycle.lines),
         submission_serial=serial,
-        processing_on=days.previous(cycle.prepared.pay_on),
+        processing_on=working_days(ledger).previous(cycle.prepared.pay_on),
         **said,
     )
     sealed_as = place("bank_files.sealed", cycle.reference)
@@ -58,10 +57,81 @@ def make_bank_file(ledger: Ledger, cycle: PaymentCycle, created_on: date, said: 
         "submission_serial": serial,
         "cycle_reference": cycle.reference,
         "file_name": file_name,
-        "format": "bacs-standard-18",
+        "format": made.file_format,
         "sha256": sha256,
-        "sealed": ledger.keyring.seal(ledger.keyring.file_key, content, sealed_as),
+        "sealed": ledger.keyring.seal(ledger.keyring.file_key, made.content, sealed_as),
     }
+
+
+class _Made(NamedTuple):
+    file_format: str
+    ending: str
+    content: bytes
+
+
+def _write(
+    ledger: Ledger,
+    originator: OriginatingAccount,
+    cycle: PaymentCycle,
+    serial: str,
+    created_on: date,
+) -> _Made:
+    """The file in the format the council's bank takes; ISO 20022 is proved before it is kept."""
+    assert cycle.prepared is not None, "an approved cycle was prepared"
+    credits = _credits(ledger, cycle.lines)
+    pay_on, days = cycle.prepared.pay_on, working_days(ledger)
+    version = ledger.settings.bank_file_format
+    if version == "bacs18":
+        content = write_bacs(
+            originator,
+            credits,
+            submission_serial=serial,
+            created_on=created_on,
+            pay_on=pay_on,
+            working_days=days,
+        )
+        return _Made(_BACS, "bacs", content)
+    content = write_pain001(
+        originator,
+        credits,
+        message_id=f"{cycle.reference}-{serial}",
+        created_on=created_on,
+        pay_on=pay_on,
+        working_days=days,
+        profile=_profile(ledger.settings, version),
+    )
+    proved = read_pain001(content)
+    assert _paid(proved.credits) == _paid(credits), "the reader found what the writer was given"
+    return _Made(version, "xml", content)
+
+
+def _paid(credits: Sequence[Credit]) -> list[tuple[str, str, int, str]]:
+    return [(c.sort_code, c.account_number, c.amount_pence, c.reference) for c in credits]
+
+
+def _profile(settings: Settings, version: Version) -> Profile:
+    return Profile(
+        version=version,
+        charge_bearer=settings.pain001_charge_bearer,
+        most_payments=settings.pain001_most_payments,
+        most_item_pence=parse_pounds(settings.pain001_most_item, "pain001_most_item"),
+        execution_day=settings.pain001_execution_day,
+    )
+
+
+def credits_in(file_format: str, content: bytes) -> tuple[Credit, ...]:
+    """What a file of any format made here pays, proved by its reader; or `BankFileUnreadable`."""
+    if file_format == _BACS:
+        return read_bacs(content).credits
+    message = read_pain001(content)
+    if message.version != file_format:
+        raise BankFileUnreadable(f"The file is {message.version}, not {file_format}.")
+    return message.credits
+
+
+def media_type(file_format: str) -> str:
+    """What a file of this format is to a web client."""
+    return "application/octet-stream" if file_format == _BACS else "application/xml"
 
 
 def _originator(ledger: Ledger) -> OriginatingAccount:

@@ -31,6 +31,29 @@ class Settings(BaseSettings):
     bacs_sort_code: str = Field(default="", description="The sort code of the paying account.")
     bacs_account_number: str = Field(default="", description="The number of the paying account.")
     bacs_account_name: str = Field(default="", description="The name of the paying account.")
+    bank_file_format: Literal["bacs18", "pain.001.001.03", "pain.001.001.09"] = Field(
+        default="bacs18",
+        description="The format of the bank file: Bacs Standard 18, or ISO 20022 in the version "
+        "your bank takes.",
+    )
+    pain001_execution_day: Literal["processing_day", "pay_date"] = Field(
+        default="processing_day",
+        description="With pain.001: what your bank takes the requested execution date for. Ask it: "
+        "the wrong one pays everyone a day early or late.",
+    )
+    pain001_charge_bearer: Literal["", "SHAR", "SLEV", "DEBT"] = Field(
+        default="SHAR", description="With pain.001: who bears the charges; empty leaves it out."
+    )
+    pain001_most_payments: int = Field(
+        default=100_000,
+        ge=1,
+        le=100_000,
+        description="With pain.001: the most payments your bank takes in a file.",
+    )
+    pain001_most_item: str = Field(
+        default="999999999.99",
+        description="With pain.001: the most your bank takes for one payment, in pounds.",
+    )
     variance_percent: int = Field(
         default=10,
         ge=0,

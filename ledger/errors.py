@@ -108,6 +108,18 @@ class BankFileTooLarge(Refusal):
     """A bank file's total and number of payments must fit the fields that state them."""
 
 
+class PaymentOverBankLimit(Refusal):
+    """A payment must not be over the most that the council's bank takes in one item."""
+
+
+class DuplicateBankReference(Refusal):
+    """A bank reference must be different for each payment of a file."""
+
+
+class InvalidMessageId(Refusal):
+    """The id of a bank message must be 1 to 35 of A-Z, 0-9 and -."""
+
+
 class BankFileUnreadable(Refusal):
     """A bank file must be right in every line and total, or it is refused whole."""
 

@@ -269,7 +269,7 @@ def issue_cycle(
     folder: Path | None = None,
     beside: CycleRows | None = None,
 ) -> Path:
-    """Make the Bacs file of an approved cycle, record it, and write it; returns its path.
+    """Make the bank file of an approved cycle, record it, and write it; returns its path.
 
     The file's bytes are stored sealed in the transaction that records its hash, and only then
     written out, so a file in the folder is always one the ledger knows. Asked again, the same

@@ -26,7 +26,7 @@ from ledger.aggregates.event_sourced import Event, stream_id
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.assessments import terms_of
-from ledger.bank.bacs import read_bacs
+from ledger.bank_file import credits_in
 from ledger.errors import Refusal, SealBroken
 from ledger.payment_run import bank_file
 from ledger.projections.postings import postings
@@ -311,10 +311,10 @@ def _require_file(ledger: Ledger, issued: cycle.CycleIssued) -> None:
         content = bank_file(ledger, issued.reference)
         if hashlib.sha256(content).hexdigest() != issued.file_sha256:
             raise Wrong(f"{where}: its bytes are not those recorded when it was issued.")
-        found = read_bacs(content)
+        credits = credits_in(issued.file_format, content)
     except (Refusal, AssertionError) as fault:
         raise Wrong(f"{where}: {fault}") from fault
-    paid = [(credit.reference, credit.amount_pence) for credit in found.credits]
+    paid = [(credit.reference, credit.amount_pence) for credit in credits]
     lines = ledger.cycle(issued.reference).lines
     if paid != [(line.payment_reference, line.amount_pence) for line in lines]:
         raise Wrong(f"{where}: it does not pay exactly the lines of {issued.reference}.")

@@ -16,6 +16,7 @@ from ledger.api.idempotency import answer
 from ledger.api.openapi import problems, reads
 from ledger.api.problems import HEADERS
 from ledger.api.requests import Limit, ledger_of
+from ledger.bank_file import media_type
 from ledger.entitlement import FundingTotal
 from ledger.payment_run import bank_file
 from ledger.projections.finance import finance_totals
@@ -164,7 +165,8 @@ def cycle_totals(request: Request, reference: str) -> Response:
         200: {
             "description": "The file as it was issued. It holds account details: keep it safe.",
             "content": {
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+                media: {"schema": {"type": "string", "format": "binary"}}
+                for media in ("application/octet-stream", "application/xml")
             },
         },
         **problems(403, 404, 409, 422, 500, 503),
@@ -175,10 +177,13 @@ def cycle_file(request: Request, reference: str) -> Response:
     ledger = ledger_of(request)
     now = read_cycle(ledger, reference)
     content = bank_file(ledger, reference)
-    assert now.cycle.issued is not None, "a stored file was issued"
-    name, sha256 = now.cycle.issued.file_name, now.cycle.issued.file_sha256
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "ETag": f'"{sha256}"'}
-    return Response(content, 200, {**HEADERS, **headers}, "application/octet-stream")
+    issued = now.cycle.issued
+    assert issued is not None, "a stored file was issued"
+    headers = {
+        "Content-Disposition": f'attachment; filename="{issued.file_name}"',
+        "ETag": f'"{issued.file_sha256}"',
+    }
+    return Response(content, 200, {**HEADERS, **headers}, media_type(issued.file_format))
 
 
 # --- how it is put together ---------------------------------------------------------------

@@ -61,7 +61,7 @@ def write_bacs(
     processing_on = processing_day(pay_on, created_on=created_on, working_days=working_days)
     items = tuple(islice(credits, _MOST_CREDITS + 1))
     total_pence = _require_total(items)
-    user_name = _name(originator.name, "Originating account, name")
+    user_name = written_name(originator.name, "Originating account, name")
     own = f"{originator.sort_code}{originator.account_number}"
     before_amount, after_amount = f"099{own}    ", f"{user_name:<18}"
     lines = _header_labels(
@@ -70,10 +70,10 @@ def write_bacs(
     closing = [f"EOF{line[3:]}" for line in lines[1:3]]
     lines += [
         f"{credit.sort_code}{credit.account_number}{before_amount}{credit.amount_pence:011d}"
-        f"{after_amount}{credit.reference:<18}{_name(credit.payee_name, item):<18}"
+        f"{after_amount}{credit.reference:<18}{written_name(credit.payee_name, item):<18}"
         for item, credit in enumerate(items, 1)
     ]
-    told = _name(narrative or f"BACS {submission_serial}", "Contra, narrative")
+    told = written_name(narrative or f"BACS {submission_serial}", "Contra, narrative")
     lines.append(f"{own}017{own}    {total_pence:011d}{told:<18}{'CONTRA':<18}{user_name:<18}")
     lines += closing
     lines.append(
@@ -136,7 +136,7 @@ def _header_labels(sun: str, serial: str, created_on: date, processing_on: date)
     ]
 
 
-def _name(text: str, where: int | str) -> str:
+def written_name(text: str, where: int | str) -> str:
     """A name as it is written, at most 18 characters; `where` is an item number or a field."""
     folded = fold(text)
     if not folded.strip(".&/- "):

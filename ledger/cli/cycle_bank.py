@@ -25,7 +25,7 @@ def issue(
     ] = None,
     effective_on: EffectiveOn = None,
 ) -> None:
-    """Make the Bacs file of an approved cycle. Asked again, the same bytes are written again."""
+    """Make the bank file of an approved cycle. Asked again, the same bytes are written again."""
     from ledger.payment_run import issue_cycle
 
     session = session_of(ctx)
