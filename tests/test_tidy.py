@@ -25,6 +25,7 @@ CATALOGUES = {"ledger/errors.py"}  # a sentence for each refusal and no logic; o
 # Where money is reckoned; `float` has no place there.
 MONEY = (
     "money.py",
+    "cycle_differences.py",
     "entitlement.py",
     "terms.py",
     "charging/",
@@ -34,8 +35,8 @@ MONEY = (
     "statements/",
 )
 # The pure middle, as named in the contract "The middle is pure".
-PURE = {"accounts", "aggregates", "bank", "charging", "dates", "entitlement", "money",
-        "recalculation", "terms"}  # fmt: skip
+PURE = {"accounts", "aggregates", "bank", "charging", "cycle_differences", "dates", "entitlement",
+        "money", "recalculation", "terms"}  # fmt: skip
 
 # Where the date, the time and chance come in; everything else is given them.
 ENTRY_POINTS = ("api/", "web/", "cli", "demo")

@@ -19,7 +19,7 @@ from ledger.statements.statement import Statement, statement_of
 router = APIRouter(tags=["budgets"])
 
 # The page needs its own style and nothing else: no script, nothing fetched.
-_PAGE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+PAGE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
 def _described() -> dict[str, Any]:
@@ -53,7 +53,7 @@ def budget_statement(
         return answer(made)
     if form == "html":
         page = statement_html(made, ledger.settings.council_name)
-        return Response(page, 200, {**HEADERS, **_PAGE}, "text/html")
+        return Response(page, 200, {**HEADERS, **PAGE}, "text/html")
     name = f"statement-{reference.replace('/', '-')}-{period.starts_on}-{period.ends_on}.csv"
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
     # With a byte order mark: spreadsheets read a file without one as another alphabet.

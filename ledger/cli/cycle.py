@@ -10,7 +10,7 @@ import typer
 
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
 from ledger.aggregates.payment_cycle import PaymentCycle, RejectionReason
-from ledger.cli import cycle_bank
+from ledger.cli import cycle_bank, cycle_changes
 from ledger.cli.cycle_shown import (
     cycle_document,
     plain_pounds,
@@ -318,4 +318,5 @@ def totals(ctx: typer.Context, reference: CycleReference) -> None:
     session.answer(document, show)
 
 
+cycle_changes.add_to(app)
 cycle_bank.add_to(app)

@@ -77,9 +77,10 @@ def show_cycle(screen: Screen, found: dict[str, Any]) -> None:
         ],
     )
     show_kinds(screen, found["exceptions"])
+    reference = found["reference"]
+    screen.say(f"\nWhat changed and why: pbledger cycle differences {reference}")
     if found["status"] == "prepared":
-        reference = found["reference"]
-        screen.say(f"\nLook closer: pbledger cycle exceptions {reference}")
+        screen.say(f"Look closer: pbledger cycle exceptions {reference}")
         screen.say(
             f"Then, as someone other than {found['prepared_by']}: pbledger --as NAME cycle approve "
             f"{reference} --total {plain_pounds(found['total_pence'])} "

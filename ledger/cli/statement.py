@@ -15,7 +15,7 @@ from ledger.cli.session import session_of
 if TYPE_CHECKING:
     from ledger.statements.statement import Amounts, Statement, StatementRow
 
-_STDOUT = Path("-")
+STDOUT = Path("-")
 
 
 def statement(
@@ -48,7 +48,7 @@ def statement(
     from ledger.statements.documents import statement_csv, statement_html
     from ledger.statements.statement import statement_of
 
-    if as_csv == as_html == _STDOUT:
+    if as_csv == as_html == STDOUT:
         raise typer.BadParameter("Only one of them can go to the screen.", param_hint="'--csv'")
     session = session_of(ctx)
     period = Period(first, last)
@@ -58,11 +58,11 @@ def statement(
     written = []
     if as_csv is not None:
         # With a byte order mark: spreadsheets read a file without one as another alphabet.
-        written += _write(as_csv, statement_csv(made), "utf-8-sig")
+        written += write_out(as_csv, statement_csv(made), "utf-8-sig")
     if as_html is not None:
         page = statement_html(made, session.settings.council_name)
-        written += _write(as_html, page, "utf-8")
-    if _STDOUT in (as_csv, as_html):
+        written += write_out(as_html, page, "utf-8")
+    if STDOUT in (as_csv, as_html):
         return
 
     def show(screen: Screen) -> None:
@@ -74,9 +74,9 @@ def statement(
     session.answer(made, show)
 
 
-def _write(path: Path, text: str, encoding: str) -> list[Path]:
+def write_out(path: Path, text: str, encoding: str) -> list[Path]:
     """Write to a file, or to the screen if it is "-"; returns the files."""
-    if path == _STDOUT:
+    if path == STDOUT:
         print(text.replace("\r\n", "\n"), end="")
         return []
     path.write_text(text, encoding, newline="")

@@ -76,25 +76,25 @@ def statement_csv(statement: Statement) -> str:
     written = io.StringIO()
     rows = csv.DictWriter(written, HEADER, restval="")
     rows.writeheader()
-    known = {"budget": _safe(statement.reference)}
+    known = {"budget": safe(statement.reference)}
     opening = {"date": period.starts_on, "what": "Opening balance"}
-    rows.writerow({**known, **opening, "balance": _plain(statement.opening_pence)})
+    rows.writerow({**known, **opening, "balance": plain(statement.opening_pence)})
     rows.writerows({**known, **_csv_row(row)} for row in statement.rows)
     closing = {"date": period.ends_on, "what": "Closing balance"}
-    rows.writerow({**known, **closing, "balance": _plain(statement.closing_pence)})
+    rows.writerow({**known, **closing, "balance": plain(statement.closing_pence)})
     return written.getvalue()
 
 
 def _csv_row(row: StatementRow) -> dict[str, object]:
     return {
         "date": row.on,
-        "what": _safe(row.what),
-        "reason": _safe(row.reason),
-        "reference": _safe(row.reference),
+        "what": safe(row.what),
+        "reason": safe(row.reason),
+        "reference": safe(row.reference),
         "days_from": row.days.starts_on if row.days else "",
         "days_to": row.days.ends_on if row.days else "",
-        **{name: _plain(getattr(row, f"{name}_pence")) for name in AMOUNTS},
-        "balance": _plain(row.balance_pence),
+        **{name: plain(getattr(row, f"{name}_pence")) for name in AMOUNTS},
+        "balance": plain(row.balance_pence),
         "adjusted_days": "; ".join(map(_csv_part, row.adjusted)),
         "settled_days": "; ".join(map(_csv_part, row.settled)),
         "events": " ".join(map(str, row.versions)),
@@ -103,15 +103,15 @@ def _csv_row(row: StatementRow) -> dict[str, object]:
 
 def _csv_part(part: AdjustedDays) -> str:
     window = part.window
-    return f"{window.starts_on} to {window.ends_on} {PARTS[part.kind]} {_plain(part.amount_pence)}"
+    return f"{window.starts_on} to {window.ends_on} {PARTS[part.kind]} {plain(part.amount_pence)}"
 
 
-def _plain(pence: int) -> str:
+def plain(pence: int) -> str:
     """Pounds and pence that a spreadsheet reads as a number: "1198.70", "-40.00"."""
     return format_pounds(pence).replace("£", "").replace(",", "")
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """A text that no spreadsheet calculates."""
     return f"'{text}" if _FORMULA.match(text) else text
 

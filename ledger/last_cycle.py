@@ -1,0 +1,48 @@
+"""A payment cycle against the last one: which that is, and what changed since."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.application import Ledger
+from ledger.cycle_differences import CycleDifferences, cycle_differences
+from ledger.errors import InvalidValue
+from ledger.projections.registers import Cycles
+
+PAID = ("approved", "issued", "settled")
+
+
+def differences_of(ledger: Ledger, reference: str, against: str = "") -> CycleDifferences:
+    """What a cycle pays, against the last one or the one named. Raises `CycleNotFound`."""
+    if against == reference:
+        raise InvalidValue(f"{reference} cannot be compared with itself.", field="against")
+    now = ledger.cycle(reference)
+    was = ledger.cycle(against) if against else last_cycle(ledger, now)
+    return cycle_differences(now, was)
+
+
+def last_cycle(ledger: Ledger, cycle: PaymentCycle) -> PaymentCycle | None:
+    """The regular cycle before: approved, issued or settled, and for the latest earlier period.
+
+    Off-cycle runs are passed over. Of two for the same period, the one paid later.
+    """
+    assert cycle.prepared is not None, "a loaded cycle was prepared"
+    ledger.projections.catch_up()
+    table = Cycles.table
+    query = (
+        select(table.c.reference)
+        .where(
+            table.c.starts_on < cycle.prepared.period.starts_on,
+            table.c.status.in_(PAID),
+            table.c.reference != cycle.reference,
+        )
+        .order_by(table.c.starts_on.desc(), table.c.pay_on.desc(), table.c.reference.desc())
+    )
+    with ledger.engine.connect() as connection:
+        references = list(connection.execute(query).scalars())
+    for reference in references:
+        found = ledger.cycle(reference)
+        if found.prepared is not None and not found.prepared.off_cycle:
+            return found
+    return None
