@@ -40,6 +40,7 @@ from ledger.errors import (
     StoreUnavailable,
     VersionConflict,
 )
+from ledger.modulus_tables import ModulusTables
 from ledger.people import Keyring, People, PersonDetails
 from ledger.projections import all_projections
 from ledger.projections.tables import read_tables
@@ -72,6 +73,7 @@ class Ledger(Application[UUID]):
         self.keyring = Keyring.from_file(settings.key_file)
         super().__init__(database.environment(settings.database_url))
         self.people = People(self.engine, self.keyring)
+        self.modulus_tables = ModulusTables(self.engine)
         self.projections = all_projections(self.engine, self.recorder)
 
     @classmethod
@@ -277,6 +279,33 @@ class Ledger(Application[UUID]):
         )
         return budget, details.payee_reference
 
+    def load_modulus_table(
+        self,
+        weights: str,
+        *,
+        version: str,
+        effective_from: date,
+        substitutions: str | None,
+        loaded_at: datetime,
+        loaded_by: str,
+    ) -> bool:
+        """Keep a modulus weight table for good; False if the very same is here already.
+
+        Raises `WeightTableUnreadable`, or `ModulusTableConflict` if the version is another's.
+        """
+        for _ in range(ATTEMPTS):
+            row = self.modulus_tables.row(
+                weights, version, effective_from, substitutions, loaded_at, loaded_by
+            )
+            if row is None:
+                return False
+            try:
+                self.append([], [Beside("modulus_tables", [row])])
+            except IntegrityError:
+                continue
+            return True
+        raise ConcurrentChange("Modulus tables are being loaded by someone else; try again.")
+
     @staticmethod
     def _recipient(budget: PersonalBudget) -> str:
         assert budget.opened is not None, "a loaded budget has been opened"
@@ -305,6 +334,7 @@ _DURABLE_RIGHTS = {
     "payee_details": "SELECT, INSERT, DELETE",
     "financial_assessments": "SELECT, INSERT, DELETE",
     "bank_files": "SELECT, INSERT",
+    "modulus_tables": "SELECT, INSERT",  # a table is never changed: another version is loaded
     "idempotency_keys": "SELECT, INSERT, DELETE",
 }
 
