@@ -28,6 +28,7 @@ from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import Tried, tried
 from ledger.config import Settings
+from ledger.dates import day_in_england
 from ledger.errors import (
     BudgetNotFound,
     ConcurrentChange,
@@ -40,7 +41,7 @@ from ledger.errors import (
     StoreUnavailable,
     VersionConflict,
 )
-from ledger.modulus_tables import ModulusTables
+from ledger.modulus_tables import ModulusTables, checked
 from ledger.people import Keyring, People, PersonDetails
 from ledger.projections import all_projections
 from ledger.projections.tables import read_tables
@@ -258,10 +259,15 @@ class Ledger(Application[UUID]):
         expected_version: int | None = None,
         also: Callable[[PersonalBudget, Sequence[Recorded]], Sequence[Beside]] | None = None,
     ) -> tuple[PersonalBudget, str]:
-        """Seal account details and propose them, in one transaction; returns their reference."""
+        """Seal account details and propose them, in one transaction; returns their reference.
+
+        The account number is checked by the modulus table in force on the day of recording.
+        """
         person = self._recipient(self.budget(reference))
         details = self.people.new_payee(person, account_name, sort_code, account_number)
         rows = self.people.sealed_payees([details], said["recorded_at"])
+        table = self.modulus_tables.in_force(day_in_england(said["recorded_at"]))
+        found = checked(details.sort_code, details.account_number, table)
         budget = self.change(
             PersonalBudget,
             reference,
@@ -269,6 +275,7 @@ class Ledger(Application[UUID]):
                 payee_reference=details.payee_reference,
                 payee_type=payee_type,
                 fingerprint=rows[0]["fingerprint"],
+                **found,
                 **said,
             ),
             expected_version=expected_version,

@@ -9,12 +9,12 @@ import hashlib
 import re
 from datetime import date, datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 import msgspec
 from sqlalchemy import Engine, select
 
-from ledger.bank.modulus import Answer, WeightTable, check, read_weight_table
+from ledger.bank.modulus import WeightTable, check, read_weight_table
 from ledger.errors import InvalidValue, ModulusTableConflict
 from ledger.people import Row, modulus_tables, moment_text
 
@@ -39,9 +39,20 @@ class TableInForce(NamedTuple):
     version: str
     table: WeightTable
 
-    def check(self, sort_code: str, account_number: str) -> Answer:
-        """Whether six and eight digits can be an account."""
-        return check(sort_code, account_number, self.table)
+
+class Checked(TypedDict):
+    """What the check of an account said, as `propose_payee` takes it."""
+
+    modulus_check: Literal["valid", "invalid", "no_rule", "no_table"]
+    modulus_table_version: str
+
+
+def checked(sort_code: str, account_number: str, by: TableInForce | None) -> Checked:
+    """Check six and eight digits by the table in force; without one, say so."""
+    if by is None:
+        return {"modulus_check": "no_table", "modulus_table_version": ""}
+    answer = check(sort_code, account_number, by.table)
+    return {"modulus_check": answer, "modulus_table_version": by.version}
 
 
 class ModulusTables:
