@@ -28,6 +28,7 @@ from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import Tried, tried
 from ledger.config import Settings
+from ledger.dates import day_in_england
 from ledger.errors import (
     BudgetNotFound,
     ConcurrentChange,
@@ -40,6 +41,7 @@ from ledger.errors import (
     StoreUnavailable,
     VersionConflict,
 )
+from ledger.modulus_tables import ModulusTables, checked
 from ledger.people import Keyring, People, PersonDetails
 from ledger.projections import all_projections
 from ledger.projections.tables import read_tables
@@ -72,6 +74,7 @@ class Ledger(Application[UUID]):
         self.keyring = Keyring.from_file(settings.key_file)
         super().__init__(database.environment(settings.database_url))
         self.people = People(self.engine, self.keyring)
+        self.modulus_tables = ModulusTables(self.engine)
         self.projections = all_projections(self.engine, self.recorder)
 
     @classmethod
@@ -260,10 +263,15 @@ class Ledger(Application[UUID]):
         expected_version: int | None = None,
         also: Callable[[PersonalBudget, Sequence[Recorded]], Sequence[Beside]] | None = None,
     ) -> tuple[PersonalBudget, str]:
-        """Seal account details and propose them, in one transaction; returns their reference."""
+        """Seal account details and propose them, in one transaction; returns their reference.
+
+        The account number is checked by the modulus table in force on the day of recording.
+        """
         person = self._recipient(self.budget(reference))
         details = self.people.new_payee(person, account_name, sort_code, account_number)
         rows = self.people.sealed_payees([details], said["recorded_at"])
+        table = self.modulus_tables.in_force(day_in_england(said["recorded_at"]))
+        found = checked(details.sort_code, details.account_number, table)
         budget = self.change(
             PersonalBudget,
             reference,
@@ -271,6 +279,7 @@ class Ledger(Application[UUID]):
                 payee_reference=details.payee_reference,
                 payee_type=payee_type,
                 fingerprint=rows[0]["fingerprint"],
+                **found,
                 **said,
             ),
             expected_version=expected_version,
@@ -280,6 +289,33 @@ class Ledger(Application[UUID]):
             ],
         )
         return budget, details.payee_reference
+
+    def load_modulus_table(
+        self,
+        weights: str,
+        *,
+        version: str,
+        effective_from: date,
+        substitutions: str | None,
+        loaded_at: datetime,
+        loaded_by: str,
+    ) -> bool:
+        """Keep a modulus weight table for good; False if the very same is here already.
+
+        Raises `WeightTableUnreadable`, or `ModulusTableConflict` if the version is another's.
+        """
+        for _ in range(ATTEMPTS):
+            row = self.modulus_tables.row(
+                weights, version, effective_from, substitutions, loaded_at, loaded_by
+            )
+            if row is None:
+                return False
+            try:
+                self.append([], [Beside("modulus_tables", [row])])
+            except IntegrityError:
+                continue
+            return True
+        raise ConcurrentChange("Modulus tables are being loaded by someone else; try again.")
 
     @staticmethod
     def _recipient(budget: PersonalBudget) -> str:
@@ -317,6 +353,7 @@ _DURABLE_RIGHTS = {
     "payee_details": "SELECT, INSERT, DELETE",
     "financial_assessments": "SELECT, INSERT, DELETE",
     "bank_files": "SELECT, INSERT",
+    "modulus_tables": "SELECT, INSERT",  # a table is never changed: another version is loaded
     "idempotency_keys": "SELECT, INSERT, DELETE",
 }
 

@@ -14,7 +14,14 @@ from ledger.aggregates.event_sourced import Event, Recorded, Said, stream_id
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import ATTEMPTS, Ledger
 from ledger.caseload import Caseload, CaseloadBudget
-from ledger.errors import BudgetNotFound, CaseloadConflicts, ConcurrentChange
+from ledger.dates import day_in_england
+from ledger.errors import (
+    AccountFailsModulusCheck,
+    BudgetNotFound,
+    CaseloadConflicts,
+    ConcurrentChange,
+)
+from ledger.modulus_tables import TableInForce, checked
 from ledger.people import PersonDetails
 from ledger.store import Beside
 from ledger.terms import AllocationTerm
@@ -43,18 +50,25 @@ def import_caseload(
 
     A budget already here must hold every fact of its rows; otherwise `CaseloadConflicts`
     lists every disagreement and nothing is written. Payees are proposed, and must be
-    verified by someone else before anything is paid.
+    verified by someone else before anything is paid. An account of a new budget that fails the
+    modulus check refuses the whole file: `AccountFailsModulusCheck` names every such budget.
     """
+    table = ledger.modulus_tables.in_force(day_in_england(recorded_at))
     for _ in range(ATTEMPTS):
         known = _known_facts(ledger, caseload)
         new: list[CaseloadBudget] = []
         events: list[Recorded] = []
         conflicts: list[str] = []
+        failing: list[str] = []
         for row in caseload.budgets:
             progress(1)
             budget = PersonalBudget(row.budget_reference)
-            _open(ledger, budget, row, recorded_at, recorded_by)
             history = known.get(budget.id.hex)
+            try:  # what is here already was checked when it came
+                by = table if history is None else None
+                _open(ledger, budget, row, by, recorded_at, recorded_by)
+            except AccountFailsModulusCheck:
+                failing.append(row.budget_reference)
             if history is None:
                 new.append(row)
                 events.extend(budget.collect_events())
@@ -70,6 +84,9 @@ def import_caseload(
                 f"written. {'; '.join(conflicts[:5])}",
                 conflicts=conflicts,
             )
+        if failing:
+            assert table is not None, "without a table nothing fails"
+            raise _failing(failing, table.version)
         result = ImportResult(caseload.sha256, len(new), len(known))
         if dry_run or not new:
             return result
@@ -81,10 +98,23 @@ def import_caseload(
     raise ConcurrentChange("The caseload is being imported by someone else; try again.")
 
 
+def _failing(budget_references: list[str], table_version: str) -> AccountFailsModulusCheck:
+    more = f" and {len(budget_references) - 5} more" if len(budget_references) > 5 else ""
+    return AccountFailsModulusCheck(
+        f"{len(budget_references)} account number(s) do not pass the modulus check of their sort "
+        f"code (table {table_version}); nothing was written. Of the budgets "
+        f"{', '.join(budget_references[:5])}{more}.",
+        modulus_table_version=table_version,
+        budget_references=budget_references,
+    )
+
+
+_NOT_IN_A_FILE = {"recorded_at", "recorded_by", "modulus_check", "modulus_table_version"}
+
+
 def _facts(event: Event) -> tuple[Any, ...]:
-    """An event without who recorded it and when, to tell whether a fact is already known."""
-    fields = {f: getattr(event, f) for f in event.__struct_fields__}
-    del fields["recorded_at"], fields["recorded_by"]
+    """What an event says that a file can say too, to tell whether a fact is already known."""
+    fields = {f: getattr(event, f) for f in event.__struct_fields__ if f not in _NOT_IN_A_FILE}
     return (type(event).__name__, *fields.values())
 
 
@@ -101,6 +131,7 @@ def _open(
     ledger: Ledger,
     budget: PersonalBudget,
     row: CaseloadBudget,
+    table: TableInForce | None,
     recorded_at: datetime,
     recorded_by: str,
 ) -> None:
@@ -134,6 +165,7 @@ def _open(
         payee_reference=payee.payee_reference,
         payee_type=row.payee_type,
         fingerprint=ledger.keyring.fingerprint(row.sort_code, row.account_number),
+        **checked(payee.sort_code, payee.account_number, table),
         **said,
     )
 

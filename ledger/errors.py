@@ -378,6 +378,20 @@ class UnreadableAccountName(Refusal):
     """An account name must be 1 to 140 characters, none of them a control character."""
 
 
+class AccountFailsModulusCheck(Refusal):
+    """An account number must pass the modulus check of its sort code, where there is one."""
+
+
+class WeightTableUnreadable(Refusal):
+    """A modulus weight table must be readable in every line, or it is refused whole."""
+
+
+class ModulusTableConflict(Refusal):
+    """A version of the modulus weight table is loaded once; another table needs another version."""
+
+    status = 409
+
+
 class PayeeReferenceMismatch(Refusal):
     """A payee reference must be the one made from its person and account."""
 

@@ -32,6 +32,7 @@ __all__ = [
     "financial_assessments",
     "idempotency_keys",
     "masked",
+    "modulus_tables",
     "parse_account_name",
     "parse_account_number",
     "parse_sort_code",
@@ -93,6 +94,18 @@ financial_assessments = Table(
     Column("person_reference", Text, nullable=False, index=True),
     Column("sealed", LargeBinary, nullable=False),
     Column("recorded_at", Text, nullable=False),
+)
+
+modulus_tables = Table(
+    "modulus_tables",
+    durable,
+    Column("version", Text, primary_key=True),
+    Column("effective_from", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("weights", Text, nullable=False),
+    Column("substitutions", Text),
+    Column("loaded_at", Text, nullable=False),
+    Column("loaded_by", Text, nullable=False),
 )
 
 idempotency_keys = Table(

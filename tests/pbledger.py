@@ -25,6 +25,7 @@ KEPT = (
     "payee_details",
     "financial_assessments",
     "bank_files",
+    "modulus_tables",
     "idempotency_keys",
 )
 

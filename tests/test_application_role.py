@@ -101,6 +101,8 @@ REFUSED = {
     "SELECT setval(pg_get_serial_sequence('stored_events', 'notification_id'), 1)": "permission",
     "UPDATE bank_files SET sha256 = ''": "permission denied",
     "DELETE FROM bank_files": "permission denied",
+    "UPDATE modulus_tables SET weights = ''": "permission denied",
+    "DELETE FROM modulus_tables": "permission denied",
     "UPDATE payee_details SET sealed = ''": "permission denied",
     "UPDATE people SET wrapped_key = ''": "permission denied",
 }

@@ -136,8 +136,8 @@ def parse(command: Any, arguments: list[str], name: str = "pbledger", parent: An
 @pytest.mark.parametrize("line", list(pbledger_lines()))
 def test_a_command_shown_is_one_the_program_understands(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "caseload.csv").touch()
-    (tmp_path / "assessments.csv").touch()
+    for name in ("caseload.csv", "assessments.csv", "valacdos.txt", "scsubtab.txt"):
+        (tmp_path / name).touch()
     parse(typer.main.get_command(app), shlex.split(line)[1:])
 
 

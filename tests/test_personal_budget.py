@@ -55,6 +55,7 @@ from ledger.aggregates.spend_returns import (
 from ledger.aggregates.suspensions import PaymentsResumed, PaymentsSuspended, SuspensionReason
 from ledger.entitlement import FundingTotal
 from ledger.errors import (
+    AccountFailsModulusCheck,
     AgreementNotSigned,
     AllocationLineExists,
     AllocationLineNotFound,
@@ -226,6 +227,24 @@ def test_a_payee_is_proposed_by_one_person_and_verified_by_another() -> None:
     story.when("verify_payee", payee_reference="payee-2", by="bob").then(PayeeVerified)
     assert story.aggregate.payee is not None
     assert story.aggregate.payee.fingerprint == "other"
+
+
+def test_an_account_that_fails_the_modulus_check_is_refused() -> None:
+    failed = {**PAYEE_2, "modulus_check": "invalid", "modulus_table_version": "7.40"}
+    refused = given(an_open_budget()).when("propose_payee", **failed)
+    refused.refused(AccountFailsModulusCheck)
+    story = given(an_open_budget(), ("propose_payee", PAYEE_2))
+    story.when("propose_payee", **failed).nothing()  # it was put forward before the table came
+
+
+def test_what_the_modulus_check_said_stays_with_the_payee() -> None:
+    story = given(an_open_budget()).when(
+        "propose_payee", **PAYEE_2, modulus_check="valid", modulus_table_version="7.40", by="ann"
+    )
+    story.then(PayeeProposed, modulus_check="valid", modulus_table_version="7.40")
+    story.when("verify_payee", payee_reference="payee-2", by="bob").then(PayeeVerified)
+    assert story.aggregate.payee is not None
+    assert story.aggregate.payee[-2:] == ("valid", "7.40")
 
 
 def test_a_payee_verified_by_its_proposer_is_refused() -> None:
@@ -1506,6 +1525,8 @@ COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "payee_reference": PAYEES,
         "payee_type": one_of(payees.PayeeType),
         "fingerprint": st.sampled_from(["account-1", "account-2"]),
+        "modulus_check": st.sampled_from(["valid", "invalid", "no_rule", "no_table"]),
+        "modulus_table_version": st.sampled_from(["", "7.40"]),
     },
     "verify_payee": {"payee_reference": PAYEES},
     "request_spend_return": {

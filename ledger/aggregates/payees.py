@@ -10,17 +10,26 @@ from typing import Literal, NamedTuple, Unpack
 
 from ledger.aggregates.care_decisions import CareDecisions
 from ledger.aggregates.event_sourced import Event, Said, applies, command
-from ledger.errors import PayeeNotProposed, VerifierProposedPayee
+from ledger.errors import AccountFailsModulusCheck, PayeeNotProposed, VerifierProposedPayee
 
 PayeeType = Literal["recipient", "nominated_person", "authorised_person", "managed_account"]
 
+ModulusCheck = Literal["valid", "no_rule", "no_table"]
+"""What the modulus check said: passed, no rule for the sort code, or no table to check by."""
+
 
 class PayeeProposed(Event):
-    """Someone gave account details for payments; nothing is paid to them yet."""
+    """Someone gave account details for payments; nothing is paid to them yet.
+
+    `modulus_check` says whether the account number passed the modulus check of the weight table
+    then in force, or why it was not checked; it is nothing on events older than the check.
+    """
 
     payee_reference: str
     payee_type: PayeeType
     fingerprint: str
+    modulus_check: ModulusCheck | None = None
+    modulus_table_version: str = ""
 
 
 class PayeeVerified(Event):
@@ -36,6 +45,8 @@ class Payee(NamedTuple):
     payee_type: PayeeType
     fingerprint: str
     proposed_by: str
+    modulus_check: ModulusCheck | None = None
+    modulus_table_version: str = ""
 
 
 class Payees(CareDecisions):
@@ -52,6 +63,8 @@ class Payees(CareDecisions):
         payee_reference: str,
         payee_type: PayeeType,
         fingerprint: str,
+        modulus_check: ModulusCheck | Literal["invalid"] = "no_table",
+        modulus_table_version: str = "",
         **said: Unpack[Said],
     ) -> None:
         """Propose account details, already sealed in the durable tables, for payments.
@@ -62,11 +75,19 @@ class Payees(CareDecisions):
         known = self.proposed_payees.get(payee_reference, self.payee)
         if known is not None and known[:3] == (payee_reference, payee_type, fingerprint):
             return
+        if modulus_check == "invalid":
+            raise AccountFailsModulusCheck(
+                "The account number does not pass the modulus check of its sort code "
+                f"(table {modulus_table_version}).",
+                modulus_table_version=modulus_table_version,
+            )
         self._record(
             PayeeProposed(
                 payee_reference=payee_reference,
                 payee_type=payee_type,
                 fingerprint=fingerprint,
+                modulus_check=modulus_check,
+                modulus_table_version=modulus_table_version,
                 **said,
             )
         )
@@ -90,7 +111,12 @@ class Payees(CareDecisions):
     @applies(PayeeProposed)
     def _payee_proposed(self, event: PayeeProposed) -> None:
         self.proposed_payees[event.payee_reference] = Payee(
-            event.payee_reference, event.payee_type, event.fingerprint, event.recorded_by
+            event.payee_reference,
+            event.payee_type,
+            event.fingerprint,
+            event.recorded_by,
+            event.modulus_check,
+            event.modulus_table_version,
         )
 
     @applies(PayeeVerified)

@@ -14,6 +14,7 @@ from sqlalchemy import Table, select
 from ledger.aggregates.care_decisions import AgreementSigned
 from ledger.aggregates.clawbacks import Clawback
 from ledger.aggregates.event_sourced import TOPICS, Event, Recorded, stream_id
+from ledger.aggregates.payees import ModulusCheck
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.spend_returns import SpendReturn
 from ledger.api.idempotency import answer
@@ -96,11 +97,16 @@ class BudgetBalance(msgspec.Struct):
 
 
 class ProposedPayee(msgspec.Struct):
-    """Account details by reference; the details themselves are sealed and never sent."""
+    """Account details by reference; the details themselves are sealed and never sent.
+
+    `modulus_check` says whether the account number passed the modulus check, or why it was not
+    checked; it is null where there was no check yet."""
 
     payee_reference: str
     payee_type: str
     proposed_by: str
+    modulus_check: ModulusCheck | None
+    modulus_table_version: str
 
 
 class HeldBack(msgspec.Struct):
@@ -354,7 +360,7 @@ def _suspension(budget: PersonalBudget, on: date) -> Suspension | None:
 
 
 def _payees(payees: Iterable[Any]) -> list[ProposedPayee]:
-    return [ProposedPayee(p.payee_reference, p.payee_type, p.proposed_by) for p in payees]
+    return [ProposedPayee(p.payee_reference, p.payee_type, *p[3:]) for p in payees]
 
 
 def _due(budget: PersonalBudget, on: date) -> Due:

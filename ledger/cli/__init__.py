@@ -17,6 +17,7 @@ from ledger.cli import (
     change,
     cycle,
     keeping,
+    modulus,
     rates,
 )
 from ledger.cli.session import Session, Verbs
@@ -69,6 +70,7 @@ app.add_typer(assessment.app, name="assessment")
 app.add_typer(cycle.app, name="cycle")
 app.add_typer(change.app, name="change")
 app.add_typer(rates.app, name="rates")
+app.add_typer(modulus.app, name="modulus")
 app.add_typer(accounts.app, name="accounts")
 
 

@@ -42,7 +42,8 @@ def budget_document(
         "payee": _payee(ledger, budget),
         "proposed_payees": [
             {"payee_reference": p.payee_reference, "payee_type": p.payee_type,
-             "proposed_by": p.proposed_by}
+             "proposed_by": p.proposed_by, "modulus_check": p.modulus_check,
+             "modulus_table_version": p.modulus_table_version or None}
             for p in budget.proposed_payees.values()
         ],
         "weekly_budget_pence": budget.weekly_budget_pence(on),
@@ -86,6 +87,8 @@ def _payee(ledger: Ledger, budget: PersonalBudget) -> dict[str, Any] | None:
         "payee_reference": reference,
         "payee_type": budget.payee.payee_type,
         "account": account,
+        "modulus_check": budget.payee.modulus_check,
+        "modulus_table_version": budget.payee.modulus_table_version or None,
     }
 
 
@@ -122,6 +125,14 @@ def words(code: str | None) -> str | None:
     return None if code is None else audit.words(code).replace("-", " ")
 
 
+def _modulus(payee: dict[str, Any]) -> str:
+    """What the modulus check said; nothing of a payee older than the check."""
+    from ledger.projections.audit import modulus
+
+    check = payee["modulus_check"]
+    return f"; {modulus(check, payee['modulus_table_version'] or '')}" if check else ""
+
+
 def show_budget(screen: Screen, found: dict[str, Any]) -> None:
     """The document as people read it."""
     payee = found["payee"]
@@ -141,11 +152,11 @@ def show_budget(screen: Screen, found: dict[str, Any]) -> None:
         ("Spend returns", words(found["return_frequency"])),
         (
             "Payee",
-            f"{words(payee['payee_type'])}, account {payee['account']}" if payee else
-            "none verified",
+            f"{words(payee['payee_type'])}, account {payee['account']}{_modulus(payee)}"
+            if payee else "none verified",
         ),
         *(
-            ("Payee proposed", f"{p['payee_reference']} by {p['proposed_by']}")
+            ("Payee proposed", f"{p['payee_reference']} by {p['proposed_by']}{_modulus(p)}")
             for p in found["proposed_payees"]
         ),
         (

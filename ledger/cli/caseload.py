@@ -12,7 +12,7 @@ import typer
 from ledger.cli.parameters import EffectiveOn, read_date
 from ledger.cli.screen import Screen
 from ledger.cli.session import now, refuse, session_of
-from ledger.errors import CaseloadConflicts, CaseloadRefused
+from ledger.errors import AccountFailsModulusCheck, CaseloadConflicts, CaseloadRefused
 
 CaseloadFile = Annotated[
     Path,
@@ -54,7 +54,7 @@ def import_caseload(
                 dry_run=dry_run,
                 progress=bar,
             )
-    except (CaseloadRefused, CaseloadConflicts) as refusal:
+    except (CaseloadRefused, CaseloadConflicts, AccountFailsModulusCheck) as refusal:
         refuse(refusal, as_document=session.as_json)
         if not session.as_json:
             _show_faults(refusal)
@@ -73,12 +73,15 @@ def import_caseload(
     session.answer(document, show)
 
 
-def _show_faults(refusal: CaseloadRefused | CaseloadConflicts) -> None:
+def _show_faults(refusal: CaseloadRefused | CaseloadConflicts | AccountFailsModulusCheck) -> None:
     """All that is wrong, on stderr, where the refusal is."""
     screen = Screen(sys.stderr)
     if isinstance(refusal, CaseloadRefused):
         rows = [(fault.line, fault.column, fault.reason) for fault in refusal.faults]
         screen.table("Faults", (">Line", "Column", "Reason"), rows)
+    elif isinstance(refusal, AccountFailsModulusCheck):
+        failing: list[str] = refusal.details["budget_references"]
+        screen.table("Accounts that fail", ("Budget",), [(reference,) for reference in failing])
     else:
         conflicts: list[Any] = refusal.details["conflicts"]
         screen.table("Conflicts", ("Conflict",), [(conflict,) for conflict in conflicts])

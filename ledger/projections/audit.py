@@ -82,6 +82,15 @@ NAMES = {
 """Codes that are proper names."""
 
 
+def modulus(check: str, table_version: str) -> str:
+    """What the modulus check said of an account number, to follow a colon or a semicolon."""
+    return {
+        "valid": f"the account number passed the modulus check (table {table_version})",
+        "no_rule": f"the modulus check has no rule for this sort code (table {table_version})",
+        "no_table": "the account number was not checked: no table is loaded",
+    }[check]
+
+
 def _offered(e: care_decisions.DirectPaymentOffered) -> str:
     start = f"A direct payment was offered at the {e.occasion}"
     if e.outcome == "excluded":
@@ -235,7 +244,8 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         "payment again."
     ),
     payees.PayeeProposed: lambda e: (
-        f"Account details of a {words(e.payee_type)} were put forward ({e.payee_reference[:8]})."
+        f"Account details of a {words(e.payee_type)} were put forward ({e.payee_reference[:8]})"
+        + (f": {modulus(e.modulus_check, e.modulus_table_version)}." if e.modulus_check else ".")
     ),
     payees.PayeeVerified: lambda e: (
         f"The account details {e.payee_reference[:8]} were checked by a second person."
