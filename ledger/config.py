@@ -65,6 +65,13 @@ class Settings(BaseSettings):
     files_folder: Path = Field(
         default=Path("bank-files"), description="Where bank files are written."
     )
+    scheduler_retry_seconds: int = Field(
+        default=5,
+        ge=1,
+        le=10,
+        description="How often a scheduler that waits tries to lead, and one that leads makes "
+        "sure that it still does.",
+    )
     host: str = Field(
         default="127.0.0.1", description="Where the server listens; loopback only for now."
     )
