@@ -7,6 +7,8 @@ it is renamed. Several schedulers may run; one leads, and the others wait for it
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from threading import Event
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -16,19 +18,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.application import Ledger
 from ledger.errors import Refusal
+from ledger.jobs import JOBS
 from scheduler.leader import Leadership
 
-CATCH_UP_SECONDS = 5
+Clock = Callable[[], datetime]
+
+
+def now() -> datetime:
+    """The moment it is."""
+    return datetime.now(UTC)
 
 
 def say(sentence: str) -> None:
     """A line of the scheduler's own log."""
     print(sentence, flush=True)
-
-
-def catch_up(ledger: Ledger) -> None:
-    """Bring the read tables level with the log."""
-    ledger.projections.catch_up()
 
 
 def if_leading(leadership: Leadership, work: Callable[[], object]) -> None:
@@ -43,33 +46,44 @@ def if_leading(leadership: Leadership, work: Callable[[], object]) -> None:
         say(f"The database did not answer: {str(error).partition(chr(10))[0]}")
 
 
+def run_job(ledger: Ledger, name: str, clock: Clock) -> None:
+    """Run a job once. Catching up has nothing to tell: it is done every few seconds."""
+    for sentence in JOBS[name].run(ledger, clock()):
+        if name != "catch-up":
+            say(f"{name}: {sentence}")
+
+
 def scheduler_for(
-    ledger: Ledger, leadership: Leadership, every_seconds: int = CATCH_UP_SECONDS
+    ledger: Ledger, leadership: Leadership, clock: Clock = now
 ) -> BackgroundScheduler:
     """A scheduler with every job of this ledger, not yet started."""
     scheduler = BackgroundScheduler(timezone="Europe/London")
-    scheduler.add_job(
-        if_leading,
-        "interval",
-        args=[leadership, lambda: catch_up(ledger)],
-        seconds=every_seconds,
-        id="catch-up",
-        coalesce=True,  # a missed run is made up once, however many were missed
-        max_instances=1,
-        misfire_grace_time=None,  # the default of a second silently drops a late run
-    )
+    for name, job in JOBS.items():
+        scheduler.add_job(
+            if_leading,
+            "interval",
+            args=[leadership, partial(run_job, ledger, name, clock)],
+            seconds=job.every_seconds,
+            id=name,
+            coalesce=True,  # a missed run is made up once, however many were missed
+            max_instances=1,
+            misfire_grace_time=None,  # the default of a second silently drops a late run
+        )
     return scheduler
 
 
-def lead_or_wait(ledger: Ledger, leadership: Leadership, told_to_stop: Event) -> None:
+def lead_or_wait(
+    ledger: Ledger, leadership: Leadership, told_to_stop: Event, clock: Clock = now
+) -> None:
     """Run the jobs while this process leads, and try every few seconds while it does not."""
-    scheduler = scheduler_for(ledger, leadership)
+    scheduler = scheduler_for(ledger, leadership, clock)
     scheduler.start(paused=True)
     led_before: bool | None = None
     while not told_to_stop.is_set():
         leads = leadership.seek()
         if leads and scheduler.state == STATE_PAUSED:
-            if_leading(leadership, lambda: catch_up(ledger))
+            for name in JOBS:
+                if_leading(leadership, partial(run_job, ledger, name, clock))
             scheduler.resume()
         elif not leads and scheduler.state != STATE_PAUSED:
             scheduler.pause()
