@@ -94,6 +94,18 @@ class Settings(BaseSettings):
         le=28,
         description="How many days before a period's first day its cycle is prepared.",
     )
+    remind_returns_days: int = Field(
+        default=7, ge=0, description="How many days before it is due a spend return is listed."
+    )
+    remind_reviews_days: int = Field(
+        default=28, ge=0, description="How many days before it is due a review is listed."
+    )
+    remind_unsettled_days: int = Field(
+        default=3,
+        ge=0,
+        description="How many days after its pay date an issued cycle that nobody has settled is "
+        "listed.",
+    )
     scheduler_retry_seconds: int = Field(
         default=5,
         ge=1,

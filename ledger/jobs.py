@@ -6,13 +6,15 @@ is run late, twice or by two processes at once does what was missing, once.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
 from ledger.application import Ledger
-from ledger.calendar_cycles import calendar_outlook, prepare_due_cycles
+from ledger.calendar_cycles import calendar_outlook, cycle_standings, prepare_due_cycles
 from ledger.dates import day_in_england
+from ledger.reminders import KINDS, CycleIssued, Notice, Reminder, reminders
 
 
 class Job(NamedTuple):
@@ -56,6 +58,26 @@ def _prepare_cycles(ledger: Ledger, now: datetime) -> list[str]:
     return [f"{reference} was prepared; someone is to look and approve." for reference in prepared]
 
 
+def current_reminders(ledger: Ledger, now: datetime) -> list[Reminder]:
+    """Everything people have to see to now; reads every budget."""
+    ledger.projections.catch_up()
+    settings = ledger.settings
+    notice = Notice(
+        settings.remind_returns_days, settings.remind_reviews_days, settings.remind_unsettled_days
+    )
+    issued = [
+        CycleIssued(cycle.reference, cycle.pay_on)
+        for cycle in cycle_standings(ledger)
+        if cycle.status == "issued"
+    ]
+    return reminders(ledger.budgets(), issued, day_in_england(now), notice)
+
+
+def _count_reminders(ledger: Ledger, now: datetime) -> list[str]:
+    found = Counter(reminder.kind for reminder in current_reminders(ledger, now))
+    return [f"{number} x {kind}: {KINDS[kind]}" for kind, number in sorted(found.items())]
+
+
 JOBS: dict[str, Job] = {
     "catch-up": Job("Bring the read tables level with the log.", 5, _behind, _catch_up),
     "prepare-cycles": Job(
@@ -63,5 +85,8 @@ JOBS: dict[str, Job] = {
         60,
         _cycles_to_prepare,
         _prepare_cycles,
+    ),
+    "reminders": Job(
+        "Say how many things people have to see to.", 3600, _count_reminders, _count_reminders
     ),
 }

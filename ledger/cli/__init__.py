@@ -16,6 +16,7 @@ from ledger.cli import (
     caseload,
     change,
     cycle,
+    jobs,
     keeping,
     rates,
 )
@@ -70,6 +71,7 @@ app.add_typer(cycle.app, name="cycle")
 app.add_typer(change.app, name="change")
 app.add_typer(rates.app, name="rates")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(jobs.app, name="jobs")
 
 
 def main() -> None:
