@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -87,6 +88,53 @@ class Settings(BaseSettings):
     )
     files_folder: Path = Field(
         default=Path("bank-files"), description="Where bank files are written."
+    )
+    pay_cadence: Literal["none", "four_weekly", "weekly", "calendar_monthly"] = Field(
+        default="none",
+        description="How long the periods of the pay calendar are. The scheduler prepares a "
+        "cycle for each; with none, it prepares nothing.",
+    )
+    pay_calendar_from: date | None = Field(
+        default=None,
+        description="The first day of the pay calendar's first period. Months begin on this day "
+        "of the month. Periods before it are nobody's business here.",
+    )
+    pay_calendar_to: date | None = Field(
+        default=None,
+        description="The last day of the pay calendar, when another is to follow. The period it "
+        "falls in is cut short there.",
+    )
+    pay_day: str = Field(
+        default="friday_before",
+        pattern=r"^(friday_before|[0-9]|10)$",
+        description="When payees have the money: friday_before (the Friday before a period's first "
+        "day), or how many working days before its first day, 0 to 10. A day that banks do not "
+        "work is moved to the working day before it.",
+    )
+    pay_prepare_days_ahead: int = Field(
+        default=14,
+        ge=0,
+        le=28,
+        description="How many days before a period's first day its cycle is prepared.",
+    )
+    remind_returns_days: int = Field(
+        default=7, ge=0, description="How many days before it is due a spend return is listed."
+    )
+    remind_reviews_days: int = Field(
+        default=28, ge=0, description="How many days before it is due a review is listed."
+    )
+    remind_unsettled_days: int = Field(
+        default=3,
+        ge=0,
+        description="How many days after its pay date an issued cycle that nobody has settled is "
+        "listed.",
+    )
+    scheduler_retry_seconds: int = Field(
+        default=5,
+        ge=1,
+        le=10,
+        description="How often a scheduler that waits tries to lead, and one that leads makes "
+        "sure that it still does.",
     )
     host: str = Field(
         default="127.0.0.1", description="Where the server listens; loopback only for now."

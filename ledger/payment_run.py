@@ -63,11 +63,13 @@ def prepare_cycle(
     reissue: Collection[str] = (),
     progress: Progress = no_progress,
     beside: CycleRows | None = None,
+    expected_version: int | None = None,
 ) -> PaymentCycle:
     """Work out every budget's payment for a period and list what an approver should see.
 
     `only` names the budgets of an off-cycle run; `reissue` names returned payments to send
-    again. Preparing again replaces what was listed before and voids what an approver saw.
+    again. Preparing again replaces what was listed before and voids what an approver saw;
+    with `expected_version` 0, a cycle that anybody prepared before is `VersionConflict`.
     """
     if not working_days(ledger).is_working_day(pay_on):
         raise PayDateNotWorkingDay(f"{pay_on} is not a working day in England.")
@@ -95,6 +97,7 @@ def prepare_cycle(
             **said,
         ),
         create=True,
+        expected_version=expected_version,
         beside=beside,
     )
 

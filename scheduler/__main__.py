@@ -9,7 +9,8 @@ from threading import Event
 from ledger.application import Ledger
 from ledger.config import Settings
 from ledger.errors import Refusal
-from scheduler import catch_up, scheduler_for
+from scheduler import lead_or_wait
+from scheduler.leader import Leadership
 
 
 def main() -> int:
@@ -19,16 +20,11 @@ def main() -> int:
     except Refusal as refusal:
         print(f"{refusal.code}: {refusal}", file=sys.stderr)
         return 1
-    with ledger:
+    with ledger, Leadership(ledger.engine) as leadership:
         told_to_stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: told_to_stop.set())
-        catch_up(ledger)
-        scheduler = scheduler_for(ledger)
-        scheduler.start()
-        print("The scheduler is running.", flush=True)
-        told_to_stop.wait()
-        scheduler.shutdown()  # waits for the job under way
+        lead_or_wait(ledger, leadership, told_to_stop)
     return 0
 
 

@@ -26,13 +26,14 @@ from ledger import mass_changes, payment_run
 from ledger.aggregates.mass_change import MassChange, MassChangeParameters
 from ledger.application import Ledger
 from ledger.assessments import Assessment, record_assessment
+from ledger.calendar_cycles import prepare_due_cycles
 from ledger.caseload_import import import_caseload, verify_payees
 from ledger.charging.facts import Facts, IncomeLine
 from ledger.errors import UnderEighteen
 from ledger.mass_changes import apply_mass_change, prepare_mass_change
 from ledger.projections import APPENDING, KEYED, Projections
 from ledger.store import PostgresRecorder
-from tests.given import on
+from tests.given import FIRST_DAY, on
 from tests.main_job import (
     IMPORTED_AT,
     approve,
@@ -135,6 +136,12 @@ def run(step: str, database_url: str, folder: Path) -> None:
     """One step; small as the ledger is, in several batches and by COPY."""
     if step == "init":
         Ledger.initialise(settings_for(database_url, folder))
+        return
+    if step == "prepare due":
+        calendar = {"pay_cadence": "four_weekly", "pay_calendar_from": FIRST_DAY}
+        settings = settings_for(database_url, folder).model_copy(update=calendar)
+        with Ledger(settings) as ledger:
+            prepare_due_cycles(ledger, says("the clock", "05-20")["recorded_at"])
         return
     payment_run.SETTLED_AT_A_TIME = mass_changes.AT_A_TIME = 7
     PostgresRecorder.COPY_FROM = 20

@@ -119,7 +119,7 @@ def test_the_read_tables_say_so_and_a_rebuild_says_the_same(three: Ledger):
     three.projections.catch_up()
     rows = rows_of(three)
     assert {(row[2], row[9]) for row in rows["payments"]} == {(cycle.reference, "cancelled")}
-    assert [row[2] for row in rows["cycles"]] == ["cancelled"]
+    assert [row[3] for row in rows["cycles"]] == ["cancelled"]
     sentences = [row[-1] for row in rows["audit"]]
     assert "The cycle was cancelled." in sentences
     assert sum("was cancelled before it left" in said for said in sentences) == 3

@@ -36,7 +36,7 @@ MONEY = (
 )
 # The pure middle, as named in the contract "The middle is pure".
 PURE = {"accounts", "aggregates", "bank", "charging", "cycle_differences", "dates", "entitlement",
-        "money", "recalculation", "terms"}  # fmt: skip
+        "money", "pay_calendar", "recalculation", "reminders", "terms"}  # fmt: skip
 
 # Where the date, the time and chance come in; everything else is given them.
 ENTRY_POINTS = ("api/", "web/", "cli", "demo")

@@ -93,6 +93,7 @@ class CareDecisions(EventSourced):
         self.exclusion_code = ""
         self.agreement: AgreementSigned | None = None
         self.closed: BudgetClosed | None = None
+        self.reviewed_on: date | None = None
 
     @command
     def open(
@@ -197,6 +198,8 @@ class CareDecisions(EventSourced):
 
     @applies(DirectPaymentOffered)
     def _direct_payment_offered(self, event: DirectPaymentOffered) -> None:
+        if event.occasion == "review":
+            self.reviewed_on = max(self.reviewed_on or date.min, event.effective_on)
         if event.outcome != "deferred":
             self.offer_outcome = event.outcome
             self.exclusion_code = event.reason_code if event.outcome == "excluded" else ""

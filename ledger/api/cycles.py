@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request
@@ -33,6 +33,7 @@ class CycleEntry(msgspec.Struct):
     """A cycle's row in the register."""
 
     reference: str
+    kind: Literal["regular", "off_cycle"]
     status: str
     starts_on: date
     ends_on: date

@@ -16,6 +16,7 @@ from ledger.cli import (
     caseload,
     change,
     cycle,
+    jobs,
     keeping,
     modulus,
     rates,
@@ -72,6 +73,7 @@ app.add_typer(change.app, name="change")
 app.add_typer(rates.app, name="rates")
 app.add_typer(modulus.app, name="modulus")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(jobs.app, name="jobs")
 
 
 def main() -> None:

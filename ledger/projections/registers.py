@@ -201,6 +201,7 @@ class Cycles:
         "cycles",
         Column("stream", Text, primary_key=True),
         Column("reference", Text, nullable=False),
+        Column("kind", Text, nullable=False),
         Column("status", Text, nullable=False),
         Column("starts_on", Date, nullable=False),
         Column("ends_on", Date, nullable=False),
@@ -215,7 +216,7 @@ class Cycles:
         Column("file_sha256", Text),
         Index("ix_cycles_reference", "reference", unique=True),
     )
-    _STATUS, _APPROVED_BY = 2, 11
+    _STATUS, _APPROVED_BY = 3, 12
     _SIMPLE: ClassVar[dict[type[Event], str]] = {
         cycle.CycleRejected: "rejected",
         cycle.CycleCancelled: "cancelled",
@@ -234,6 +235,7 @@ class Cycles:
             rows[entry.stream,] = [
                 entry.stream,
                 event.reference,
+                "off_cycle" if event.off_cycle else "regular",
                 "prepared",
                 event.period.starts_on,
                 event.period.ends_on,

@@ -1,0 +1,92 @@
+"""The jobs that run by themselves, by name: what each has to do now, and doing it once.
+
+No clock: whoever asks passes the moment. Each job asks the ledger what is not done, so one that
+is run late, twice or by two processes at once does what was missing, once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from ledger.application import Ledger
+from ledger.calendar_cycles import calendar_outlook, cycle_standings, prepare_due_cycles
+from ledger.dates import day_in_england
+from ledger.reminders import KINDS, CycleIssued, Notice, Reminder, reminders
+
+
+class Job(NamedTuple):
+    """A job: `to_do` says in sentences what it would do, `run` what it did."""
+
+    what: str
+    every_seconds: int
+    to_do: Callable[[Ledger, datetime], list[str]]
+    run: Callable[[Ledger, datetime], list[str]]
+
+
+def _behind(ledger: Ledger, _now: datetime) -> list[str]:
+    standing = ledger.projections.status()
+    behind = standing.head - standing.position
+    return [f"The read tables are behind: at {standing.position} of {standing.head}."] * (
+        behind > 0
+    )
+
+
+def _catch_up(ledger: Ledger, _now: datetime) -> list[str]:
+    found = _behind(ledger, _now)
+    ledger.projections.catch_up()
+    return ["The read tables were brought level."] * bool(found)
+
+
+def _cycles_to_prepare(ledger: Ledger, now: datetime) -> list[str]:
+    missing, waits_for = calendar_outlook(ledger, day_in_england(now))
+    if missing and waits_for is not None:
+        return [
+            f"{missing[0].reference} is due. It is prepared when {waits_for.reference}, which is "
+            f"{waits_for.status}, has been approved or cancelled."
+        ]
+    return [
+        f"{one.reference} is due: {one.period.starts_on} to {one.period.ends_on}."
+        for one in missing
+    ]
+
+
+def _prepare_cycles(ledger: Ledger, now: datetime) -> list[str]:
+    prepared = prepare_due_cycles(ledger, now)
+    return [f"{reference} was prepared; someone is to look and approve." for reference in prepared]
+
+
+def current_reminders(ledger: Ledger, now: datetime) -> list[Reminder]:
+    """Everything people have to see to now; reads every budget."""
+    ledger.projections.catch_up()
+    settings = ledger.settings
+    notice = Notice(
+        settings.remind_returns_days, settings.remind_reviews_days, settings.remind_unsettled_days
+    )
+    issued = [
+        CycleIssued(cycle.reference, cycle.pay_on)
+        for cycle in cycle_standings(ledger)
+        if cycle.status == "issued"
+    ]
+    return reminders(ledger.budgets(), issued, day_in_england(now), notice)
+
+
+def _count_reminders(ledger: Ledger, now: datetime) -> list[str]:
+    found = Counter(reminder.kind for reminder in current_reminders(ledger, now))
+    return [f"{number} x {kind}: {KINDS[kind]}" for kind, number in sorted(found.items())]
+
+
+JOBS: dict[str, Job] = {
+    "catch-up": Job("Bring the read tables level with the log.", 5, _behind, _catch_up),
+    "prepare-cycles": Job(
+        "Prepare the cycles that the pay calendar asks for.",
+        60,
+        _cycles_to_prepare,
+        _prepare_cycles,
+    ),
+    "reminders": Job(
+        "Say how many things people have to see to.", 3600, _count_reminders, _count_reminders
+    ),
+}

@@ -1,0 +1,134 @@
+"""Reminders: each stands from its notice on, as long as its cause does, and no longer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ledger.aggregates.payments import Payment
+from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.reminders import CycleIssued, Notice, next_review_on, reminders
+from tests.given import days, on, said
+from tests.pbledger import Pbledger
+
+NOTICE = Notice(returns=7, reviews=28, unsettled=3)
+
+
+def a_budget(first_paid_on: str = "") -> PersonalBudget:
+    budget = PersonalBudget("PB1")
+    budget.open(
+        recipient_reference="R1",
+        legal_basis="care_act_2014",
+        primary_support_reason="mental_health",
+        **said(),
+    )
+    if first_paid_on:
+        day = on(first_paid_on)
+        period = days("2026-04-06", "2026-05-03")
+        budget.payments["DP1"] = Payment("C1", "P1", 100, period, day, status="confirmed")
+    return budget
+
+
+def kinds(budget: PersonalBudget, day: str) -> list[str]:
+    return [reminder.kind for reminder in reminders([budget], [], on(day), NOTICE)]
+
+
+def review(budget: PersonalBudget, day: str) -> None:
+    budget.offer_direct_payment(occasion="review", outcome="accepted", **said(on(day)))
+
+
+def test_a_return_is_due_and_then_overdue_until_it_is_sent():
+    budget = a_budget()
+    budget.request_spend_return(
+        return_reference="SR1",
+        period=days("04-06", "07-05"),
+        due_on=on("08-02"),
+        **said(on("07-06")),
+    )
+    assert kinds(budget, "07-25") == []
+    assert kinds(budget, "07-26") == kinds(budget, "08-02") == ["return_due"]
+    assert kinds(budget, "08-03") == ["return_overdue"]
+    budget.submit_spend_return(
+        return_reference="SR1",
+        opening_balance_pence=0,
+        money_in_pence=0,
+        spending_pence=0,
+        closing_balance_pence=0,
+        **said(on("08-04")),
+    )
+    assert kinds(budget, "08-05") == []
+
+
+def test_a_review_is_due_six_months_after_the_first_payment_then_after_twelve():
+    budget = a_budget("2026-04-02")
+    assert kinds(budget, "09-03") == []
+    assert kinds(budget, "09-04") == kinds(budget, "2027-05-01") == ["review_due"]
+    review(budget, "2026-09-20")
+    assert next_review_on(budget) == on("2027-09-20")
+    assert kinds(budget, "2027-05-01") == []
+    assert kinds(budget, "2027-08-23") == ["review_due"]
+
+
+@pytest.mark.parametrize(
+    ("first_paid_on", "due_on"),
+    [("2027-08-31", "2028-02-29"), ("2026-08-31", "2027-02-28"), ("2028-02-29", "2028-08-29")],
+)
+def test_six_months_end_with_the_month(first_paid_on, due_on):
+    assert next_review_on(a_budget(first_paid_on)) == on(due_on)
+
+
+def test_twelve_months_after_29_february():
+    budget = a_budget("2027-09-01")
+    review(budget, "2028-02-29")
+    assert next_review_on(budget) == on("2029-02-28")
+
+
+def test_nobody_is_reviewed_before_the_first_payment_or_after_the_end():
+    assert kinds(a_budget(), "2028-01-01") == []
+    budget = a_budget("2026-04-02")
+    budget.close(reason_code="moved_away", **said(on("10-31")))
+    assert kinds(budget, "10-31") == ["review_due"]
+    assert kinds(budget, "11-01") == []
+
+
+def test_a_suspension_is_to_be_looked_at_from_its_review_date_until_payments_resume():
+    budget = a_budget()
+    budget.suspend_payments(reason_code="hospital_stay", review_on=on("06-01"), **said(on("05-01")))
+    assert kinds(budget, "05-31") == []
+    assert kinds(budget, "06-01") == ["suspension_review_due"]
+    budget.resume_payments(**said(on("06-02")))
+    assert kinds(budget, "06-03") == []
+
+
+def test_a_file_that_nobody_settled_is_listed_after_some_days_and_the_oldest_first():
+    issued = [CycleIssued("C2", on("05-01")), CycleIssued("C1", on("04-02"))]
+    assert reminders([], issued, on("04-04"), NOTICE) == []
+    found = reminders([], issued, on("05-04"), NOTICE)
+    assert [(r.reference, r.due_on) for r in found] == [("C1", on("04-05")), ("C2", on("05-04"))]
+    assert {r.kind for r in found} == {"file_not_settled"}
+
+
+# --- on the command line --------------------------------------------------------------------
+
+
+def test_jobs_are_listed_and_run_by_hand_without_doing_anything_twice(
+    sqlite_url, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("ledger.cli.jobs.now", lambda: datetime(2026, 3, 23, 9, tzinfo=UTC))
+    pbledger = Pbledger(sqlite_url, tmp_path).with_budgets(5)
+    pbledger.environment |= {
+        "LEDGER_PAY_CADENCE": "four_weekly",
+        "LEDGER_PAY_CALENDAR_FROM": "2026-04-06",
+    }
+    listed = pbledger.json("jobs list")
+    assert [job["name"] for job in listed["jobs"]] == ["catch-up", "prepare-cycles", "reminders"]
+    assert listed["jobs"][1]["to_do"] == ["2026-04-06 is due: 2026-04-06 to 2026-05-03."]
+    assert listed["reminders"] == []
+    assert "2026-04-06 was prepared" in pbledger.done("jobs run prepare-cycles")
+    before = pbledger.left_behind()
+    again = pbledger.json("jobs run")
+    assert again["jobs"] == [{"name": job["name"], "done": []} for job in listed["jobs"]]
+    assert pbledger.left_behind() == before, "nothing twice"
+    assert "prepare-cycles        60  nothing to do" in pbledger.done("jobs list")
+    assert "The jobs are catch-up" in pbledger.misused("jobs run payments")
