@@ -11,7 +11,8 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 from ledger import database
-from ledger.application import Ledger, grant
+from ledger.application import Ledger
+from ledger.application_role import grant
 from tests.main_job import (
     example_caseload,
     log_of,

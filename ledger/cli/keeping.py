@@ -29,7 +29,8 @@ def init(
     """Make the ledger: the key file and every table. What is there already stays as it is."""
     from sqlalchemy import make_url
 
-    from ledger.application import Ledger, grant
+    from ledger.application import Ledger
+    from ledger.application_role import grant
     from ledger.database import connect
 
     session = session_of(ctx)
