@@ -158,7 +158,7 @@ class Ledger(Application[UUID]):
                 aggregate = self.find(kind, reference) or kind(reference)
             else:
                 aggregate = self.load(kind, reference)
-            _require_version(aggregate, expected_version)
+            require_version(reference, aggregate.version, expected_version)
             decide(aggregate)
             events = aggregate.collect_events()
             if dry_run:
@@ -185,7 +185,7 @@ class Ledger(Application[UUID]):
             if not create:
                 raise BudgetNotFound(f"There is no personal budget {reference}.")
             budget = PersonalBudget(reference)
-        _require_version(budget, expected_version)
+        require_version(reference, budget.version, expected_version)
         return tried(budget, decide, on)
 
     def append(self, events: Sequence[Recorded], beside: Sequence[Beside] = ()) -> None:
@@ -326,11 +326,11 @@ def said(effective_on: date, recorded_at: datetime, recorded_by: str) -> Said:
     return {"effective_on": effective_on, "recorded_at": recorded_at, "recorded_by": recorded_by}
 
 
-def _require_version(aggregate: EventSourced, expected_version: int | None) -> None:
-    if expected_version is not None and aggregate.version != expected_version:
+def require_version(reference: str, version: int, expected_version: int | None) -> None:
+    """Refuse with `VersionConflict` what has moved on from the version that was looked at."""
+    if expected_version is not None and version != expected_version:
         raise VersionConflict(
-            f"{aggregate.reference} is at version {aggregate.version}, not {expected_version}.",
-            version=aggregate.version,
+            f"{reference} is at version {version}, not {expected_version}.", version=version
         )
 
 

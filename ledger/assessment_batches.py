@@ -14,13 +14,11 @@ from eventsourcing.persistence import IntegrityError
 from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import ATTEMPTS, Ledger
-from ledger.assessments import Assessment, Policy, document_of, rates_of, record_on
-from ledger.charging.facts import require_sound
+from ledger.assessments import Assessment, Policy, document_of, rates_of, record_on, require_told
 from ledger.charging.rate_book import RateBook
 from ledger.errors import (
     BudgetNotFound,
     ConcurrentChange,
-    DateOfBirthDiffers,
     PersonUnknown,
     Refusal,
 )
@@ -33,10 +31,10 @@ AT_A_TIME = 1_000  # budgets in one transaction
 T = TypeVar("T")
 
 
-def batches(of: Mapping[str, T]) -> Iterator[dict[str, T]]:
-    """What is said of many budgets, as many of them at a time as one transaction takes."""
-    remaining = iter(of.items())
-    while some := dict(islice(remaining, AT_A_TIME)):
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """So many at a time, in order."""
+    remaining = iter(items)
+    while some := list(islice(remaining, size)):
         yield some
 
 
@@ -55,7 +53,7 @@ def record_assessments(
     recorded: `import_assessments` finds every refusal first.
     """
     rates, policy = rates_of(ledger), Policy.of(ledger.settings)
-    parts = list(batches(assessments)) or [{}]
+    parts = [dict(some) for some in batches(assessments.items(), AT_A_TIME)] or [{}]
     recorded = 0
     for some in parts:
         rows = beside if some is parts[-1] else ()
@@ -84,8 +82,10 @@ def _record_batch(
                 )
             budget = budgets[reference]
             try:
-                require_sound(assessment.facts, assessment.decided_on)
-                _require_same_person(persons.get(recipient(budget)), assessment)
+                person = persons.get(recipient(budget))
+                if person is None:
+                    raise PersonUnknown
+                require_told(assessment, person)
                 document = document_of(budget, assessment, rates)
                 record_on(budget, document, assessment, policy, said)
             except Refusal as refusal:
@@ -118,13 +118,3 @@ def recipient(budget: PersonalBudget) -> str:
     """Whose budget it is."""
     assert budget.opened is not None, "a loaded budget has been opened"
     return budget.opened.recipient_reference
-
-
-def _require_same_person(person: PersonDetails | None, assessment: Assessment) -> None:
-    if person is None:
-        raise PersonUnknown
-    if person.date_of_birth != assessment.facts.date_of_birth:
-        raise DateOfBirthDiffers(
-            "date_of_birth: the person of this budget was registered with another.",
-            field="date_of_birth",
-        )

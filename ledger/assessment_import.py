@@ -17,6 +17,7 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import kept
 from ledger.application import Ledger
 from ledger.assessment_batches import (
+    AT_A_TIME,
     batches,
     budgets_of,
     persons_of,
@@ -83,7 +84,8 @@ def import_assessments(
     once. The rows `beside` are saved with the last batch.
     """
     check = _Check(ledger, said)
-    for some in batches(_by_budget(file.assessments)):
+    for items in batches(_by_budget(file.assessments).items(), AT_A_TIME):
+        some = dict(items)
         check.batch(some)
         progress(sum(map(len, some.values())))
     if check.faults:

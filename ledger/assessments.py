@@ -30,6 +30,7 @@ from ledger.errors import (
     NoContributionAssessed,
 )
 from ledger.money import parse_pounds
+from ledger.people import PersonDetails
 from ledger.sealed_assessments import AssessmentDocument, opened, sealed
 from ledger.store import Beside
 from ledger.terms import ContributionBasis, Deployment
@@ -173,17 +174,21 @@ def worked_out(
 ) -> AssessmentDocument:
     """The document of an assessment of one budget: its working from each day on."""
     assert budget.opened is not None, "a loaded budget has been opened"
+    require_told(assessment, ledger.people.person(budget.opened.recipient_reference))
+    return document_of(budget, assessment, rates)
+
+
+def require_told(assessment: Assessment, person: PersonDetails) -> None:
+    """What was told can be kept, is sound, and is of this person. Raises the refusals of each."""
     require_keepable(assessment.reference, "assessment_reference")
     for name in ("effective_on", "decided_on", "weekly_cap_pence", "facts"):
         require_keepable(getattr(assessment, name), name)
     require_sound(assessment.facts, assessment.decided_on)
-    person = ledger.people.person(budget.opened.recipient_reference)
     if person.date_of_birth != assessment.facts.date_of_birth:
         raise DateOfBirthDiffers(
             "date_of_birth: the person of this budget was registered with another.",
             field="date_of_birth",
         )
-    return document_of(budget, assessment, rates)
 
 
 def document_of(

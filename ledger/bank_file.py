@@ -38,7 +38,8 @@ def make_bank_file(ledger: Ledger, cycle: PaymentCycle, created_on: date, said: 
     cycle.require_issuable()
     assert cycle.prepared is not None, "an approved cycle was prepared"
     serial = _next_serial(ledger, originator.service_user_number)
-    made = _write(ledger, originator, cycle, serial, created_on)
+    days = working_days(ledger)
+    made = _write(ledger, originator, cycle, serial, created_on, days)
     sha256 = hashlib.sha256(made.content).hexdigest()
     file_name = f"{cycle.reference}-{serial}.{made.ending}"
     cycle.issue(
@@ -48,7 +49,7 @@ def make_bank_file(ledger: Ledger, cycle: PaymentCycle, created_on: date, said: 
         record_count=len(cycle.lines),
         total_pence=sum(line.amount_pence for line in cycle.lines),
         submission_serial=serial,
-        processing_on=working_days(ledger).previous(cycle.prepared.pay_on),
+        processing_on=days.previous(cycle.prepared.pay_on),
         **said,
     )
     sealed_as = place("bank_files.sealed", cycle.reference)
@@ -75,11 +76,12 @@ def _write(
     cycle: PaymentCycle,
     serial: str,
     created_on: date,
+    days: WorkingDays,
 ) -> _Made:
     """The file in the format the council's bank takes; ISO 20022 is proved before it is kept."""
     assert cycle.prepared is not None, "an approved cycle was prepared"
     credits = _credits(ledger, cycle.lines)
-    pay_on, days = cycle.prepared.pay_on, working_days(ledger)
+    pay_on = cycle.prepared.pay_on
     version = ledger.settings.bank_file_format
     if version == "bacs18":
         content = write_bacs(
@@ -101,7 +103,8 @@ def _write(
         profile=_profile(ledger.settings, version),
     )
     proved = read_pain001(content)
-    assert _paid(proved.credits) == _paid(credits), "the reader found what the writer was given"
+    if _paid(proved.credits) != _paid(credits):
+        raise BankFileUnreadable("The file that was made does not pay what the cycle asked for.")
     return _Made(version, "xml", content)
 
 

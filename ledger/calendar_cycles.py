@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
+from ledger.aggregates.payment_cycle import PROMISED
 from ledger.application import Ledger, said
 from ledger.bank_file import working_days
 from ledger.config import Settings
@@ -24,7 +25,6 @@ from ledger.projections.registers import Cycles
 SCHEDULER = "scheduler"
 """Who is said to have prepared these cycles: nobody in particular, so anyone may approve."""
 
-_PROMISED = frozenset({"approved", "issued", "settled"})
 _UNDECIDED = frozenset({"prepared", "rejected"})
 
 
@@ -85,7 +85,7 @@ def outlook(due: Iterable[PayPeriod], cycles: Iterable[CycleStanding]) -> Outloo
     and so is a rejected or cancelled one. Off-cycle runs do not count.
     """
     regular = [cycle for cycle in cycles if cycle.kind == "regular"]
-    paid_to = max((c.period.ends_on for c in regular if c.status in _PROMISED), default=date.min)
+    paid_to = max((c.period.ends_on for c in regular if c.status in PROMISED), default=date.min)
     references = {cycle.reference for cycle in regular}
     periods = {cycle.period for cycle in regular}
     undecided = [

@@ -239,6 +239,7 @@ def budget_differences(
         causes = tuple(CauseAmount(c, parts[c]) for c in CAUSES if parts.get(c)) if parts else ()
         difference = after.paid_pence - before.paid_pence
         assert sum(one.amount_pence for one in causes) == difference, f"{reference}: causes tie"
+        outcome: Outcome
         if reference not in was_lines:
             first = "first_payment" in after.codes
             outcome, reasons = "new", ("first_payment",) if first else before.codes
@@ -250,7 +251,7 @@ def budget_differences(
             outcome, reasons = "unchanged", ()
         yield BudgetDifference(
             reference,
-            outcome,  # type: ignore[arg-type]
+            outcome,
             before.paid_pence,
             after.paid_pence,
             difference,

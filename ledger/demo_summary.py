@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from importlib.resources import files
 from typing import NamedTuple, Self
-
-from jinja2 import Environment, StrictUndefined
 
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
 from ledger.aggregates.event_sourced import Recorded
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.cli.cycle_shown import funding_by_stream
+from ledger.documents import page
 from ledger.money import format_pounds
 from ledger.projections.audit import day, sentence, words
 from ledger.projections.postings import ACCOUNTS
@@ -90,16 +88,12 @@ def _named(code: str) -> str:
 
 def summary_page(summary: Summary) -> str:
     """The page: one file, no script, nothing fetched from elsewhere."""
-    template = files("ledger").joinpath("templates", "summary.html").read_text("utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "pounds": format_pounds,
-        "day": day,
-        "short_day": _short_day,
-        "moment": _moment,
-        "named": _named,
-        "sentence": sentence,
-    }
-    return environment.from_string(template).render(**summary._asdict(), accounts=ACCOUNTS)
+    return page(
+        "summary.html",
+        pounds=format_pounds,
+        day=day,
+        short_day=_short_day,
+        moment=_moment,
+        named=_named,
+        sentence=sentence,
+    ).render(**summary._asdict(), accounts=ACCOUNTS)

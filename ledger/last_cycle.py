@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.aggregates.payment_cycle import PROMISED, PaymentCycle
 from ledger.application import Ledger
 from ledger.cycle_differences import CycleDifferences, cycle_differences
 from ledger.errors import InvalidValue
 from ledger.projections.registers import Cycles
-
-PAID = ("approved", "issued", "settled")
 
 
 def differences_of(ledger: Ledger, reference: str, against: str = "") -> CycleDifferences:
@@ -34,15 +32,13 @@ def last_cycle(ledger: Ledger, cycle: PaymentCycle) -> PaymentCycle | None:
         select(table.c.reference)
         .where(
             table.c.starts_on < cycle.prepared.period.starts_on,
-            table.c.status.in_(PAID),
+            table.c.kind == "regular",
+            table.c.status.in_(PROMISED),
             table.c.reference != cycle.reference,
         )
         .order_by(table.c.starts_on.desc(), table.c.pay_on.desc(), table.c.reference.desc())
+        .limit(1)
     )
     with ledger.engine.connect() as connection:
-        references = list(connection.execute(query).scalars())
-    for reference in references:
-        found = ledger.cycle(reference)
-        if found.prepared is not None and not found.prepared.off_cycle:
-            return found
-    return None
+        reference = connection.execute(query).scalar_one_or_none()
+    return None if reference is None else ledger.cycle(reference)

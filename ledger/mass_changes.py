@@ -6,9 +6,7 @@ so a run that was killed is run again and goes on: no budget is changed twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from eventsourcing.persistence import IntegrityError
@@ -17,6 +15,7 @@ from ledger.aggregates.event_sourced import Recorded, Said, stream_id
 from ledger.aggregates.mass_change import MassChange, MassChangeLine, MassChangeParameters
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import ATTEMPTS, Ledger
+from ledger.assessment_batches import batches
 from ledger.assessments import Policy, rates_of
 from ledger.charging.kinds import INCOME_KINDS
 from ledger.config import Settings
@@ -28,14 +27,12 @@ from ledger.payment_run import Progress, no_progress
 from ledger.sealed_assessments import AssessmentDocument, sealed
 from ledger.store import Beside
 
-AT_A_TIME = 1_000
+AT_A_TIME = 1_000  # budgets in one transaction
 HOLD_OVER_PENCE = 2_000
 """A week's contribution that changes by more is held back, unless another limit is given."""
 
 MassChangeRows = Callable[[MassChange, Sequence[Recorded]], Sequence[Beside]]
 """Makes rows to save with a step, from the mass change as the step leaves it."""
-
-T = TypeVar("T")
 
 
 # --- preparation --------------------------------------------------------------------------
@@ -64,7 +61,7 @@ def prepare_mass_change(
     lines: list[MassChangeLine] = []
     warnings: set[str] = set()
     missing = set(parameters.release)
-    for budgets in _batches(ledger.budgets(), AT_A_TIME):
+    for budgets in batches(ledger.budgets(), AT_A_TIME):
         missing.difference_update(budget.reference for budget in budgets)
         for budget, change in changes(ledger, budgets, changing):
             line, _ = try_on(budget, change, changing)
@@ -144,12 +141,6 @@ def _whole(parameters: MassChangeParameters, settings: Settings) -> MassChangePa
     )
 
 
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    remaining = iter(items)
-    while some := list(islice(remaining, size)):
-        yield some
-
-
 def moved_on(ledger: Ledger, mass_change: MassChange) -> list[str]:
     """Budgets that something was recorded on since they were listed, in order.
 
@@ -189,7 +180,7 @@ def apply_mass_change(
     changing = Changing(reference, mass_change.require_approved(), rates_of(ledger), said)
     skipped: dict[str, str] = {}
     if mass_change.applied is None:
-        for lines in _batches(mass_change.to_apply, AT_A_TIME):
+        for lines in batches(mass_change.to_apply, AT_A_TIME):
             approved = {line.budget_reference: line for line in lines}
             skipped.update(_apply(ledger, approved, changing, dry_run))
             progress(len(lines))
@@ -244,7 +235,7 @@ def _apply(
                 continue
             return {
                 reference: reason
-                for half in _batches(approved.items(), (len(approved) + 1) // 2)
+                for half in batches(approved.items(), (len(approved) + 1) // 2)
                 for reference, reason in _apply(ledger, dict(half), changing, dry_run).items()
             }
         return skipped
@@ -285,7 +276,7 @@ def _not_listed(ledger: Ledger, mass_change: MassChange, changing: Changing) -> 
     listed = [line.budget_reference for line in mass_change.lines]
     return {
         budget.reference: "not_listed"
-        for budgets in _batches(ledger.other_budgets(listed), AT_A_TIME)
+        for budgets in batches(ledger.other_budgets(listed), AT_A_TIME)
         for budget, change in changes(ledger, budgets, changing)
         if try_on(budget, change, changing)[0] is not None
     }

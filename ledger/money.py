@@ -28,6 +28,11 @@ def format_pounds(pence: int) -> str:
     return f"{'-' if pence < 0 else ''}£{abs(pence) // 100:,}.{abs(pence) % 100:02d}"
 
 
+def plain_pounds(pence: int) -> str:
+    """Pounds as programs and spreadsheets read them: 31519477 is "315194.77", -5 is "-0.05"."""
+    return format_pounds(pence).replace("£", "").replace(",", "")
+
+
 def divide_half_up(numerator: int, denominator: int) -> int:
     """`numerator / denominator` to the nearest whole, a half away from zero, without floats."""
     magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)

@@ -25,6 +25,7 @@ from ledger.database import writing
 from ledger.dates import Period
 from ledger.mass_changes import apply_mass_change, prepare_mass_change
 from ledger.people import people
+from ledger.terms import Deployment
 from tests.given import on
 from tests.main_job import a_caseload, a_row, run_cycle, says, settings_for, take_in, tell_budget
 
@@ -185,13 +186,13 @@ def run_cycle_of_march(ledger: Ledger) -> None:
 
 
 def a_line(
-    name: str, weekly: int, deployment: str = "direct_payment", stream: str = "social_care"
+    name: str, weekly: int, deployment: Deployment = "direct_payment", stream: str = "social_care"
 ) -> CaseloadLine:
     return CaseloadLine(
         line_reference=f"{name}.{stream}",
         need=name,
         funding_stream=stream,
-        deployment=deployment,  # type: ignore[arg-type]
+        deployment=deployment,
         weekly_pence=weekly,
         one_off_pence=None,
         starts_on=STARTED,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from sqlalchemy import delete, func, select
 
-from ledger import assessment_batches
+from ledger import assessment_batches, assessment_import
 from ledger.application import Ledger
 from ledger.assessment_batches import record_assessments
 from ledger.assessment_file import read_assessments
@@ -238,7 +238,8 @@ def test_several_assessments_of_a_budget_are_recorded_as_they_were_decided(ledge
 
 
 def test_an_import_that_was_killed_is_run_again_and_goes_on(ledger, monkeypatch):
-    monkeypatch.setattr(assessment_batches, "AT_A_TIME", 1)
+    for module in (assessment_batches, assessment_import):
+        monkeypatch.setattr(module, "AT_A_TIME", 1)
     rows = [*richer(PB1), *richer(PB2), *richer(PB3)]
     told: list[int] = []
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import rich.pretty
 from msgspec.structs import replace
 
 from docs import assessment_page
@@ -336,3 +337,13 @@ def test_every_fault_is_listed():
         "income[1].kind",
         "capital[0].owner",
     ]
+
+
+def test_what_was_told_is_in_no_repr():
+    told = Facts(
+        date_of_birth=date(1951, 3, 2),
+        household="single",
+        income=(IncomeLine(kind="state_pension", amount_pence=28_630),),
+    )
+    assert repr(told) == f"{told}" == "Facts(...)"
+    assert "28630" not in rich.pretty.pretty_repr(told)

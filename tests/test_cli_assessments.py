@@ -148,3 +148,11 @@ def test_any_command_can_be_tried(pbledger):
     assert tried["effect"]["weekly_now"][0]["gross_pence"] == 33_850
     assert pbledger.left_behind() == before
     pbledger.refused("budget-not-found", revise.replace("PB1", "PB2"))
+
+
+def test_who_pays_the_full_cost_is_not_shown_as_paying_nothing(pbledger):
+    text = Path("ada.toml").read_text(encoding="utf-8")
+    Path("ada.toml").write_text(text.replace("18250.00", "23250.01"), encoding="utf-8")
+    assert "at most the full cost" in pbledger.done(RECORD)
+    shown = pbledger.done("budget show PB1 --on 2026-04-20")
+    assert "the full cost, net, from 2026-04-20" in shown

@@ -272,11 +272,11 @@ def test_example_d_through_the_ledger(ledger: Ledger) -> None:
     tell_budget(ledger, "PB000001", "close", **closing)
     assert "negative" in codes(ledger, 2)
     assert codes(ledger, 3) == ["budget-is-closed", "negative"]
-    for cause, amount, reference in (
-        ("overpayment", OVERPAID, "CB1"),
-        ("budget_ended", UNSPENT, "CB2"),
+    for asked, amount, reference in (
+        (asked_back(OVERPAID, "overpayment", "CB1"), OVERPAID, "CB1"),
+        (asked_back(UNSPENT, "budget_ended", "CB2"), UNSPENT, "CB2"),
     ):
-        for command, facts in asked_back(amount, cause, reference):  # type: ignore[arg-type]
+        for command, facts in asked:
             tell_budget(ledger, "PB000001", command, **facts)
         tell_budget(ledger, "PB000001", "confirm_clawback", **decision(amount, reference))
     assert "negative" not in codes(ledger, 2)

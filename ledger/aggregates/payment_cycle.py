@@ -132,6 +132,8 @@ class CycleSettled(Event):
 
 
 CycleStatus = Literal["prepared", "approved", "rejected", "cancelled", "issued", "settled"]
+PROMISED: tuple[CycleStatus, ...] = ("approved", "issued", "settled")
+"""The states in which a cycle's payments are promised, sent or paid."""
 
 
 class PaymentCycle(EventSourced):

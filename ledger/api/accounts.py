@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from ledger.aggregates.accounting_periods import ACCOUNTS, ONE_DAY, AccountingPeriods
@@ -15,9 +15,9 @@ from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.api.budgets import catch_up
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import reads, writes
-from ledger.api.requests import BodyOf, Limit, Write, Writing, ledger_of
+from ledger.api.requests import BodyOf, Limit, PeriodAsked, Write, Writing, ledger_of
 from ledger.commands import require_keepable
-from ledger.dates import Period, day_in_england, parse_date
+from ledger.dates import Period, day_in_england
 from ledger.errors import VersionConflict
 from ledger.projections.accounts import (
     accounting_periods,
@@ -113,28 +113,6 @@ class AccountsClosed(msgspec.Struct):
     open_from: date
     dry_run: bool
     would_close: list[AccountTotal] | None
-
-
-def read_period(
-    first: Annotated[
-        str,
-        Query(alias="from", description="The first day, YYYY-MM-DD.",
-              json_schema_extra={"format": "date"}),
-    ],
-    last: Annotated[
-        str,
-        Query(alias="to", description="The last day, YYYY-MM-DD.",
-              json_schema_extra={"format": "date"}),
-    ],
-) -> Period:  # fmt: skip
-    """The days that are asked about."""
-    days = parse_date(first, "from"), parse_date(last, "to")
-    for day, name in zip(days, ("from", "to"), strict=True):
-        require_keepable(day, name)
-    return Period(*days)
-
-
-PeriodAsked = Annotated[Period, Depends(read_period)]
 
 
 # --- questions ----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Protocol, cast
 
 import msgspec
 from fastapi import APIRouter
@@ -38,6 +39,13 @@ class BudgetChanged(msgspec.Struct, omit_defaults=True):
     events: list[RecordedEvent]
     dry_run: bool = False
     effect: Effect | None = None
+
+
+class _Asked(Protocol):
+    """What the body of every command has beside the command's own arguments."""
+
+    effective_on: date
+    dry_run: bool
 
 
 class PayeeProposal(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,8 +90,9 @@ def _route(command: Command, struct: type[msgspec.Struct]) -> Callable[..., Resp
 
     def give(reference: str, write: Writing) -> Response:
         arguments = body_of.read(write.body)
-        said = write.said(arguments.effective_on)  # type: ignore[attr-defined]
-        if arguments.dry_run:  # type: ignore[attr-defined]
+        asked = cast(_Asked, arguments)
+        said = write.said(asked.effective_on)
+        if asked.dry_run:
             tried = write.ledger.try_out(
                 reference,
                 lambda budget: command.give(budget, arguments, said),

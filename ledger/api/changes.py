@@ -25,8 +25,8 @@ from ledger.api.budgets import register_page
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import reads, writes
 from ledger.api.requests import BodyOf, Limit, LongRoute, Write, Writing, ledger_of
+from ledger.application import require_version
 from ledger.commands import require_keepable
-from ledger.errors import VersionConflict
 from ledger.mass_changes import apply_mass_change, moved_on, prepare_mass_change
 from ledger.projections.registers import MassChanges
 from ledger.store import Beside
@@ -273,14 +273,9 @@ def _kept(asked: ChangeAsked) -> MassChangeParameters:
 
 def _require_version(write: Write, reference: str) -> None:
     """If-Match, before anything long is begun; the change's own rules guard what comes after."""
-    expected = write.expected_version
-    if expected is None:
-        return
-    version = write.ledger.load(MassChange, reference).version
-    if version != expected:
-        raise VersionConflict(
-            f"{reference} is at version {version}, not {expected}.", version=version
-        )
+    if write.expected_version is not None:
+        version = write.ledger.load(MassChange, reference).version
+        require_version(reference, version, write.expected_version)
 
 
 def _step(

@@ -17,9 +17,9 @@ from ledger.api.cycle_reading import Cycle, CycleNow, read_cycle, shown
 from ledger.api.idempotency import REPLAYED, Once
 from ledger.api.openapi import writes
 from ledger.api.requests import BodyOf, LongRoute, Write, Writing, today
+from ledger.application import require_version
 from ledger.commands import require_keepable
 from ledger.dates import Period
-from ledger.errors import VersionConflict
 from ledger.payment_run import approve_cycle, cancel_cycle, issue_cycle, prepare_cycle, settle_cycle
 from ledger.store import Beside
 
@@ -106,14 +106,9 @@ def prepare(reference: str, write: Writing) -> Response:
 
 def _require_version(write: Write, reference: str) -> None:
     """If-Match, before anything long is begun; the cycle's own rules guard what comes after."""
-    expected = write.expected_version
-    if expected is None:
-        return
-    version = read_cycle(write.ledger, reference).version
-    if version != expected:
-        raise VersionConflict(
-            f"{reference} is at version {version}, not {expected}.", version=version
-        )
+    if write.expected_version is not None:
+        version = read_cycle(write.ledger, reference).version
+        require_version(reference, version, write.expected_version)
 
 
 def _step(

@@ -30,7 +30,7 @@ from ledger.api.problems import (
 )
 from ledger.application import Ledger, said
 from ledger.commands import require_keepable
-from ledger.dates import day_in_england, parse_date
+from ledger.dates import Period, day_in_england, parse_date
 from ledger.errors import InvalidDate, Refusal
 
 MOST_BYTES = 1_000_000
@@ -243,6 +243,26 @@ def today() -> date:
     return day_in_england(datetime.now(UTC))
 
 
+def read_period(
+    first: Annotated[
+        str,
+        Query(alias="from", description="The first day, YYYY-MM-DD.",
+              json_schema_extra={"format": "date"}),
+    ],
+    last: Annotated[
+        str,
+        Query(alias="to", description="The last day, YYYY-MM-DD.",
+              json_schema_extra={"format": "date"}),
+    ],
+) -> Period:  # fmt: skip
+    """The days that are asked about."""
+    days = parse_date(first, "from"), parse_date(last, "to")
+    for day, name in zip(days, ("from", "to"), strict=True):
+        require_keepable(day, name)
+    return Period(*days)
+
+
+PeriodAsked = Annotated[Period, Depends(read_period)]
 AsOfAsked = Annotated[AsOf, Depends(read_as_of)]
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="At most this many.")]
 

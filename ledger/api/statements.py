@@ -8,11 +8,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from ledger.aggregates.personal_budget import PersonalBudget
-from ledger.api.accounts import PeriodAsked
 from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
 from ledger.api.problems import HEADERS
-from ledger.api.requests import KnownAtAsked, ledger_of
+from ledger.api.requests import KnownAtAsked, PeriodAsked, ledger_of
 from ledger.statements.documents import statement_csv, statement_html
 from ledger.statements.statement import Statement, statement_of
 

@@ -168,6 +168,12 @@ class Facts(
     housing: tuple[HousingCost, ...] = ()
     disability_costs: tuple[DisabilityCost, ...] = ()
 
+    def __repr__(self) -> str:  # so that no log and no traceback has it
+        return "Facts(...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
 
 # --- what makes facts sound -----------------------------------------------------------------
 

@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ledger.aggregates.accounting_periods import ACCOUNTS, ONE_DAY, AccountingPeriods
-from ledger.cli.cycle_shown import plain_pounds
 from ledger.cli.parameters import read_date
 from ledger.cli.screen import Screen, moment
 from ledger.cli.session import session_of
 from ledger.dates import Period
+from ledger.documents import safe_cell
+from ledger.money import plain_pounds
 
 FUNDING = ("funding_stream", "cost_centre")
 SUMS = ("opening_pence", "debit_pence", "credit_pence", "closing_pence")
@@ -205,6 +206,4 @@ def _cell(name: str, value: Any) -> Any:
     """A text that a spreadsheet would take for a formula is written with a ' before it."""
     if name.endswith("_pence"):
         return plain_pounds(value)
-    return (
-        f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
-    )
+    return safe_cell(value) if isinstance(value, str) else value

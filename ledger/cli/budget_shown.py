@@ -133,6 +133,12 @@ def _modulus(payee: dict[str, Any]) -> str:
     return f"; {modulus(check, payee['modulus_table_version'] or '')}" if check else ""
 
 
+def _most(contribution: dict[str, Any]) -> str:
+    if contribution["full_cost"]:
+        return "the full cost"
+    return f"{format_pounds(contribution['weekly_pence'])} a week"
+
+
 def show_budget(screen: Screen, found: dict[str, Any]) -> None:
     """The document as people read it."""
     payee = found["payee"]
@@ -161,8 +167,7 @@ def show_budget(screen: Screen, found: dict[str, Any]) -> None:
         ),
         (
             "Contribution",
-            f"{format_pounds(contribution['weekly_pence'])} a week, {contribution['basis']}, "
-            f"from {contribution['starts_on']}"
+            f"{_most(contribution)}, {contribution['basis']}, from {contribution['starts_on']}"
             if contribution
             else "none assessed",
         ),

@@ -16,10 +16,10 @@ from ledger.aggregates.mass_change import (
     MassChangeParameters,
     MassChangeTotals,
 )
-from ledger.cli.cycle_shown import plain_pounds
 from ledger.cli.screen import Cell, Screen
+from ledger.documents import safe_cell
 from ledger.errors import Refusal
-from ledger.money import format_pounds
+from ledger.money import format_pounds, plain_pounds
 
 MOST_SHOWN = 20
 
@@ -188,10 +188,9 @@ def lines_csv(lines: Iterable[MassChangeLine]) -> str:
          "reason")
     )  # fmt: skip
     for line in lines:
-        reference = line.budget_reference
         writer.writerow(
             (
-                f"'{reference}" if reference.startswith("-") else reference,  # no formula
+                safe_cell(line.budget_reference),
                 plain_pounds(line.was_pence),
                 plain_pounds(line.now_pence),
                 plain_pounds(line.difference_pence),

@@ -13,7 +13,6 @@ from ledger.aggregates.payment_cycle import PaymentCycle, RejectionReason
 from ledger.cli import cycle_bank, cycle_changes
 from ledger.cli.cycle_shown import (
     cycle_document,
-    plain_pounds,
     say_status,
     show_cycle,
     show_exceptions,
@@ -22,7 +21,7 @@ from ledger.cli.parameters import CycleReference, EffectiveOn, read_date, read_p
 from ledger.cli.screen import Screen
 from ledger.cli.session import Session, now, session_of
 from ledger.dates import four_weekly
-from ledger.money import format_pounds
+from ledger.money import format_pounds, plain_pounds
 
 if TYPE_CHECKING:
     from ledger.application import Ledger

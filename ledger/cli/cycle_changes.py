@@ -70,13 +70,13 @@ def differences(
         for path in written:
             screen.say(f"Written to {path}.")
         if not written:
-            show_differences(screen, found, chosen, cause or "")
+            show_differences(screen, found, chosen, cause)
 
     session.answer(msgspec.structs.replace(found, budgets=tuple(chosen)), show)
 
 
 def show_differences(
-    screen: Screen, found: CycleDifferences, chosen: Sequence[BudgetDifference], cause: str
+    screen: Screen, found: CycleDifferences, chosen: Sequence[BudgetDifference], cause: Cause | None
 ) -> None:
     """Totals that tie, by outcome and by cause; then the biggest changes."""
     from ledger.statements.cycle_report import NAMES, signed
@@ -111,7 +111,7 @@ def show_differences(
             ("this total", "", "", "", pounds(found.now_pence)),
         ],
     )  # fmt: skip
-    _show_budgets(screen, chosen, NAMES[cause].lower() if cause else "")  # type: ignore[index]
+    _show_budgets(screen, chosen, NAMES[cause].lower() if cause else "")
 
 
 def _show_budgets(screen: Screen, chosen: Sequence[BudgetDifference], cause: str) -> None:

@@ -10,12 +10,7 @@ from ledger.aggregates.cycle_preparation import EXCEPTIONS
 from ledger.aggregates.payment_cycle import CycleException, PaymentCycle
 from ledger.cli.screen import Screen
 from ledger.cli.session import Session
-from ledger.money import format_pounds
-
-
-def plain_pounds(pence: int) -> str:
-    """Pounds as --total takes them: 31519477 is "315194.77"."""
-    return format_pounds(pence).replace("£", "").replace(",", "")
+from ledger.money import format_pounds, plain_pounds
 
 
 def funding_by_stream(cycle: PaymentCycle) -> dict[str, int]:

@@ -6,10 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
-from typing import NamedTuple
-
-from jinja2 import Environment, StrictUndefined, Template
+from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
 from ledger.cycle_differences import (
@@ -19,9 +16,13 @@ from ledger.cycle_differences import (
     CycleDifferences,
     biggest_first,
 )
+from ledger.documents import page, safe_cell
+from ledger.money import plain_pounds
 from ledger.projections.audit import day
-from ledger.statements.documents import plain, safe
 from ledger.statements.wording import days, pounds
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 NAMES: dict[Cause, str] = {
     "started": "Started",
@@ -71,13 +72,13 @@ def differences_csv(differences: CycleDifferences) -> str:
 
 
 def _csv_row(one: BudgetDifference) -> list[str]:
-    causes = {part.cause: plain(part.amount_pence) for part in one.causes}
+    causes = {part.cause: plain_pounds(part.amount_pence) for part in one.causes}
     return [
-        safe(one.budget_reference),
+        safe_cell(one.budget_reference),
         one.outcome,
-        plain(one.was_pence),
-        plain(one.now_pence),
-        plain(one.difference_pence),
+        plain_pounds(one.was_pence),
+        plain_pounds(one.now_pence),
+        plain_pounds(one.difference_pence),
         *(causes.get(cause, "") for cause in CAUSES),
         " ".join(one.reasons),
     ]
@@ -174,15 +175,11 @@ def _reasons(listed: list[BudgetDifference]) -> Iterator[tuple[str, str]]:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    return page(
+        "differences.html",
+        pounds=pounds,
+        signed=signed,
+        day=day,
+        days=days,
+        why=why,
     )
-    environment.filters |= {
-        "pounds": pounds,
-        "signed": signed,
-        "day": day,
-        "days": days,
-        "why": why,
-    }
-    page = files("ledger").joinpath("templates", "differences.html").read_text("utf-8")
-    return environment.from_string(page)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from functools import cache
-from importlib.resources import files
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, StrictUndefined, Template
-
-from ledger.money import format_pounds
+from ledger.documents import page, safe_cell
+from ledger.money import plain_pounds
 from ledger.projections.audit import day
 from ledger.statements.statement import AdjustedDays, ComingPayment, Statement, StatementRow
 from ledger.statements.wording import PARTS, days, pounds
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 AMOUNTS = ("gross", "contribution", "net", "adjustments", "settled", "deducted", "invoiced",
            "asked_back", "received", "paid")  # fmt: skip
 HEADER = ("budget", "date", "what", "reason", "reference", "days_from", "days_to", *AMOUNTS,
           "balance", "adjusted_days", "settled_days", "events")  # fmt: skip
-
-_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20|%]|[\t\r\n]")
 
 
 # --- in words ---------------------------------------------------------------------------------
@@ -76,25 +75,25 @@ def statement_csv(statement: Statement) -> str:
     written = io.StringIO()
     rows = csv.DictWriter(written, HEADER, restval="")
     rows.writeheader()
-    known = {"budget": safe(statement.reference)}
+    known = {"budget": safe_cell(statement.reference)}
     opening = {"date": period.starts_on, "what": "Opening balance"}
-    rows.writerow({**known, **opening, "balance": plain(statement.opening_pence)})
+    rows.writerow({**known, **opening, "balance": plain_pounds(statement.opening_pence)})
     rows.writerows({**known, **_csv_row(row)} for row in statement.rows)
     closing = {"date": period.ends_on, "what": "Closing balance"}
-    rows.writerow({**known, **closing, "balance": plain(statement.closing_pence)})
+    rows.writerow({**known, **closing, "balance": plain_pounds(statement.closing_pence)})
     return written.getvalue()
 
 
 def _csv_row(row: StatementRow) -> dict[str, object]:
     return {
         "date": row.on,
-        "what": safe(row.what),
-        "reason": safe(row.reason),
-        "reference": safe(row.reference),
+        "what": safe_cell(row.what),
+        "reason": safe_cell(row.reason),
+        "reference": safe_cell(row.reference),
         "days_from": row.days.starts_on if row.days else "",
         "days_to": row.days.ends_on if row.days else "",
-        **{name: plain(getattr(row, f"{name}_pence")) for name in AMOUNTS},
-        "balance": plain(row.balance_pence),
+        **{name: plain_pounds(getattr(row, f"{name}_pence")) for name in AMOUNTS},
+        "balance": plain_pounds(row.balance_pence),
         "adjusted_days": "; ".join(map(_csv_part, row.adjusted)),
         "settled_days": "; ".join(map(_csv_part, row.settled)),
         "events": " ".join(map(str, row.versions)),
@@ -103,17 +102,8 @@ def _csv_row(row: StatementRow) -> dict[str, object]:
 
 def _csv_part(part: AdjustedDays) -> str:
     window = part.window
-    return f"{window.starts_on} to {window.ends_on} {PARTS[part.kind]} {plain(part.amount_pence)}"
-
-
-def plain(pence: int) -> str:
-    """Pounds and pence that a spreadsheet reads as a number: "1198.70", "-40.00"."""
-    return format_pounds(pence).replace("£", "").replace(",", "")
-
-
-def safe(text: str) -> str:
-    """A text that no spreadsheet calculates."""
-    return f"'{text}" if _FORMULA.match(text) else text
+    amount = plain_pounds(part.amount_pence)
+    return f"{window.starts_on} to {window.ends_on} {PARTS[part.kind]} {amount}"
 
 
 # --- HTML -------------------------------------------------------------------------------------
@@ -136,16 +126,12 @@ def statement_html(statement: Statement, council_name: str, name: str = "") -> s
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    return page(
+        "statement.html",
+        pounds=pounds,
+        day=day,
+        days=days,
+        owed=owed,
+        put_right=put_right,
+        comes_next=comes_next,
     )
-    environment.filters |= {
-        "pounds": pounds,
-        "day": day,
-        "days": days,
-        "owed": owed,
-        "put_right": put_right,
-        "comes_next": comes_next,
-    }
-    page = files("ledger").joinpath("templates", "statement.html").read_text("utf-8")
-    return environment.from_string(page)

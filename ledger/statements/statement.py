@@ -308,10 +308,10 @@ def _reference(event: Event) -> str:
 
 def _settled(event: Event) -> Counter[Part]:
     """The adjustments a payment contains, negative where it was cancelled."""
-    sign = {paying.PaymentScheduled: 1, paying.PaymentCancelled: -1}.get(type(event), 0)
     settled: Counter[Part] = Counter()
-    if sign:
-        for line in event.lines:  # type: ignore[attr-defined]
+    if isinstance(event, paying.PaymentScheduled | paying.PaymentCancelled):
+        sign = 1 if isinstance(event, paying.PaymentScheduled) else -1
+        for line in event.lines:
             if line.adjustment:
                 settled[line.window, line.kind] += sign * line.amount_pence
     return settled
