@@ -36,9 +36,10 @@ from ledger.config import Settings
 from ledger.errors import Refusal
 from ledger.people import durable
 from ledger.projections import APPENDING, KEYED
-from ledger.projections.audit import RETURN_REASONS, sentence
+from ledger.projections.audit import sentence
 from ledger.projections.postings import ACCOUNTS, MONEYLESS, POSTED, postings
 from ledger.projections.tables import Appending, Keyed
+from ledger.projections.words import REJECTION_REASONS, RETURN_REASONS
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -421,6 +422,10 @@ def codes_page() -> str:
         "## Why the bank sent a payment back",
         "`pbledger budget return-payment` takes the code of the bank's report (Bacs ARUCS).",
         table(("Code", "Meaning"), [(code(k), v) for k, v in RETURN_REASONS.items()]),
+        "## Why the bank did not take a payment",
+        "ISO 20022 codes of a payment status report; `input_error` is any error of the Bacs input "
+        "report.",
+        table(("Code", "Meaning"), [(code(k), v) for k, v in REJECTION_REASONS.items()]),
     )
 
 

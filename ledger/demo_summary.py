@@ -13,8 +13,9 @@ from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.cli.cycle_shown import funding_by_stream
 from ledger.documents import page
 from ledger.money import format_pounds
-from ledger.projections.audit import day, sentence, words
+from ledger.projections.audit import sentence
 from ledger.projections.postings import ACCOUNTS
+from ledger.projections.words import day, words
 from ledger.verification import Verification
 
 

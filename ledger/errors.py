@@ -290,11 +290,37 @@ class PaymentNotFound(Refusal):
 
 
 class PaymentNotReturned(Refusal):
-    """Only a payment that the bank returned can be issued again."""
+    """Only money that came back, or that the bank did not take, can be sent again or refunded."""
 
 
-class PaymentAlreadyReturned(Refusal):
-    """The payment was returned by the bank."""
+class PaymentAlreadySettled(Refusal):
+    """Money that came back was sent again or refunded to the budget already."""
+
+    status = 409
+
+
+class ReturnedPaymentNotSettled(Refusal):
+    """Money came back and is held: it must be sent again or refunded before more is paid."""
+
+
+class EstateCaseIsOpen(Refusal):
+    """A death was reported: nothing is paid before the estate case is decided."""
+
+
+class EstateCaseNotFound(Refusal):
+    """The personal budget has no estate case with that reference."""
+
+    status = 404
+
+
+class EstateCaseAlreadyDecided(Refusal):
+    """The estate case was decided otherwise before."""
+
+    status = 409
+
+
+class DayOfDeathUnclear(Refusal):
+    """The day of death goes with a recipient who died, and with nobody else."""
 
 
 class PaymentNotIssued(Refusal):

@@ -89,7 +89,7 @@ def next_review_on(budget: PersonalBudget) -> date | None:
     Within six months of the first payment, then at most twelve months after each review. Only
     a review after the first payment counts; None before there is one.
     """
-    paid = [p.pay_on for p in budget.payments.values() if p.status not in ("cancelled", "returned")]
+    paid = [p.pay_on for p in budget.payments.values() if p.stands and not p.is_held]
     if not paid:
         return None
     first_paid_on = min(paid)

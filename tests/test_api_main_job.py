@@ -99,6 +99,7 @@ def test_the_main_job(api: Api, tmp_path: Path) -> None:
         "issued_pence": PAID,
         "confirmed_pence": PAID,
         "returned_pence": 0,
+        "rejected_pence": 0,
         "outstanding_pence": 0,
     }
     assert totals["finance"] == [finance]

@@ -25,12 +25,14 @@ from ledger.entitlement import funding_totals
 from ledger.errors import (
     AgreementNotSigned,
     BudgetIsClosed,
+    EstateCaseIsOpen,
     NoAllocationInForce,
     OfferNotAccepted,
     PayeeNotVerified,
     PaymentNotReturned,
     PaymentsAreSuspended,
     RecipientExcluded,
+    ReturnedPaymentNotSettled,
 )
 from tests.given import (
     a_confirmed_clawback,
@@ -195,7 +197,9 @@ EXAMPLES: list[tuple[str, bool, Callable[[], PersonalBudget]]] = [
     ("return_overdue", True, lambda: after("request_spend_return", **RETURN_1)),
     ("cost_centre_missing", True, lambda: paid_for_april(
         lines=[a_line("L1", 31_000, cost_centre="")])),
-    ("payment_returned", True, lambda: one_that_was_returned()[0]),
+    ("returned-payment-not-settled", False, lambda: one_that_was_returned()[0]),
+    ("estate-case-is-open", False, lambda: after("open_estate_case", case_reference="EC1",
+                                                 reported_by="family")),
     ("recipient-excluded", False, lambda: after("offer_direct_payment", **EXCLUDED)),
     ("offer-not-accepted", False, lambda: a_payable_budget(without=["offer_direct_payment"])),
     ("agreement-not-signed", False, lambda: a_payable_budget(without=["sign_agreement"])),
@@ -273,6 +277,8 @@ def test_every_exception_has_an_example() -> None:
     found.update(*(codes(example()) for _, _, example in EXAMPLES))
     found.update(*(codes(example()) for _, example in TOGETHER))
     found.update(codes(with_another_payee()), codes(*two_in_one_account()))
+    budget, reference = one_that_was_returned()
+    found.update(codes(budget, reissue=(reference,)))
     assert found == EXCEPTIONS.keys()
 
 
@@ -285,6 +291,8 @@ def test_exceptions_are_told_in_sentences_and_gates_by_the_code_of_their_refusal
         AgreementNotSigned,
         PayeeNotVerified,
         NoAllocationInForce,
+        EstateCaseIsOpen,
+        ReturnedPaymentNotSettled,
     )
     assert {code for code in EXCEPTIONS if "-" in code} == {gate.code for gate in gates}
 
@@ -399,19 +407,44 @@ def test_returned_money_is_sent_again_beside_what_is_due() -> None:
     budget, reference = one_that_was_returned()
     lines, exceptions = prepared(budget, reissue=(reference,))
     assert [(line.amount_pence, line.reissue_of, line.lines == ()) for line in lines] == [
-        (66_820, "", False),
         (66_820, reference, True),
+        (66_820, "", False),
     ]
     assert len({line.payment_reference for line in lines}) == 2
-    assert exceptions == [], "one account paid twice for one budget is not shared"
+    assert [(e.code, e.payment_reference, e.detail) for e in exceptions] == [
+        ("payment_reissued", lines[0].payment_reference, reference)
+    ], "one account paid twice for one budget is not shared"
+
+
+def test_nothing_more_is_paid_while_money_that_came_back_is_held() -> None:
+    budget, reference = one_that_was_returned()
+    held = the_exception("returned-payment-not-settled", budget)
+    assert (held.detail, held.was_pence, held.now_pence) == (reference, 66_820, 66_820)
+    tell(budget, "refund_payment", payment_reference=reference)
+    [line] = prepared(budget)[0]
+    assert line.amount_pence == 2 * 66_820, "both periods are paid at once"
+
+
+def test_it_is_sent_again_by_itself_once_other_details_are_verified() -> None:
+    budget, reference = one_that_was_returned()
+    change_payee(budget, "payee-2", "account-2")
+    lines, exceptions = prepared(budget)
+    assert [(line.amount_pence, line.reissue_of) for line in lines] == [
+        (66_820, reference),
+        (66_820, ""),
+    ]
+    assert {line.payee_reference for line in lines} == {"payee-2"}
+    assert [e.code for e in exceptions] == ["payee_changed", "payee_changed", "payment_reissued"]
+    tell(budget, "suspend_payments", **SUSPEND)
+    assert prepared(budget)[0] == [], "but not while a gate is shut"
 
 
 def test_a_budget_only_there_for_its_returned_money_is_not_told_as_unpaid() -> None:
     budget, reference = one_that_was_returned()
-    assert codes(budget, period=APRIL) == ["nothing_due", "payment_returned"]
+    assert codes(budget, period=APRIL) == ["returned-payment-not-settled"]
     lines, exceptions = prepared(budget, period=APRIL, reissue=(reference,))
     assert [line.reissue_of for line in lines] == [reference]
-    assert exceptions == []
+    assert [e.code for e in exceptions] == ["payment_reissued"]
 
 
 def test_a_budget_there_for_its_returned_money_and_overpaid_is_told() -> None:
@@ -419,7 +452,7 @@ def test_a_budget_there_for_its_returned_money_and_overpaid_is_told() -> None:
     tell(budget, "close", reason_code="died", effective_on=on("04-23"))
     lines, exceptions = prepared(budget, period=APRIL, reissue=(reference,))
     assert [line.amount_pence for line in lines] == [66_820]
-    assert [e.code for e in exceptions] == ["ended", "negative"]
+    assert [e.code for e in exceptions] == ["ended", "negative", "payment_reissued"]
 
 
 def test_returned_money_sent_to_another_account_is_told() -> None:
@@ -446,9 +479,9 @@ def test_returned_money_sent_to_an_account_that_another_budget_is_paid_into_is_t
 
 def test_an_older_payment_sent_again_does_not_hide_that_a_budget_has_ended() -> None:
     budget, reference = one_that_was_returned()
-    pay(budget, MAY, "C2")
     again = {"payment_reference": "DP2", "reissue_of": reference, "cycle_reference": "C2"}
     tell(budget, "reissue_payment", **again, effective_on=on("05-01"))
+    pay(budget, MAY, "C2")
     tell(budget, "close", reason_code="died", effective_on=on("05-31"))
     assert "ended" in codes(budget, period=JUNE)
 

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from ledger.aggregates import care_decisions, clawbacks, payees, payments, spend_returns
+from ledger.aggregates import (
+    care_decisions,
+    clawbacks,
+    estates,
+    payees,
+    payments,
+    spend_returns,
+)
 from ledger.aggregates.allocations import (
     AllocationAgreed,
     AllocationEnded,
@@ -76,7 +83,7 @@ from ledger.errors import (
     PartsDoNotMakeBudget,
     PayeeNotProposed,
     PayeeNotVerified,
-    PaymentAlreadyReturned,
+    PaymentAlreadySettled,
     PaymentDiffersFromEntitlement,
     PaymentHasLeft,
     PaymentNotFound,
@@ -931,7 +938,7 @@ def test_only_returned_money_is_sent_again_and_once() -> None:
     story.when("reissue_payment", payment_reference="DP2", **again).refused(PaymentNotReturned)
     story, reference = returned()
     story.and_("reissue_payment", payment_reference="DP2", **again)
-    story.when("reissue_payment", payment_reference="DP3", **again).refused(PaymentAlreadyReturned)
+    story.when("reissue_payment", payment_reference="DP3", **again).refused(PaymentAlreadySettled)
     story.when(
         "reissue_payment", payment_reference="DP3", **{**again, "reissue_of": "DP0"}
     ).refused(PaymentNotFound)
@@ -940,11 +947,11 @@ def test_only_returned_money_is_sent_again_and_once() -> None:
 def test_a_reissue_under_a_reference_used_for_something_else_is_refused() -> None:
     story, reference = returned()
     again = {"reissue_of": reference, "cycle_reference": "C2", "effective_on": on("05-01")}
+    story.and_("reissue_payment", payment_reference="DP2", **again)
     may = payment_for(story.aggregate, MAY, "C2")
     story.and_("schedule_payment", **may)
     in_use = {**again, "payment_reference": may["payment_reference"]}
     story.when("reissue_payment", **in_use).refused(ReferenceUsedForOtherFacts)
-    story.and_("reissue_payment", payment_reference="DP2", **again)
     story.when(
         "reissue_payment", payment_reference="DP2", **{**again, "cycle_reference": "C3"}
     ).refused(ReferenceUsedForOtherFacts)
@@ -1567,6 +1574,16 @@ COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "nth": st.integers(0, 3),
         "reason_code": one_of(payments.ReturnReason),
     },
+    "refund_payment": {"nth": st.integers(0, 3)},
+    "open_estate_case": {
+        "case_reference": st.sampled_from(["EC1", "EC2"]),
+        "reported_by": one_of(estates.ReportedBy),
+    },
+    "decide_estate_case": {
+        "case_reference": st.sampled_from(["EC1", "EC2"]),
+        "outcome": one_of(estates.EstateOutcome),
+        "died_on": st.none() | DATES,
+    },
     # Given by a financial assessment, not by people:
     "assess_finances": {
         "assessment_reference": st.sampled_from(["FA1", "FA2", "FA3"]),
@@ -1579,6 +1596,7 @@ COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "schedule_payment": {"cycle": st.integers(1, 4)},
     "confirm_payment": {"nth": st.integers(0, 3)},
     "cancel_payment": {"nth": st.integers(0, 3)},
+    "reject_payment": {"nth": st.integers(0, 3), "reason_code": one_of(payments.BankRejection)},
     "reissue_payment": {"nth": st.integers(0, 3), "cycle_reference": st.just("C9")},
 }
 AND_WHO_AND_WHEN = {"effective_on": DATES, "by": st.sampled_from(["ann", "bob"])}
@@ -1708,7 +1726,8 @@ def test_a_payment_promised_and_cancelled_leaves_the_budget_as_if_it_never_had_b
 
 
 def test_any_life_is_made_of_every_command_there_is() -> None:
-    by_a_cycle = {"schedule_payment", "confirm_payment", "reissue_payment", "cancel_payment"}
+    verbs = ("schedule", "confirm", "reissue", "cancel", "reject")
+    by_a_cycle = {f"{verb}_payment" for verb in verbs}
     by_the_ledger = {"propose_payee", "assess_finances"}
     assert COMMANDS.keys() == commands_of(PersonalBudget).keys() | by_a_cycle | by_the_ledger
 

@@ -93,6 +93,8 @@ COMMANDS = st.one_of(
     st.tuples(st.just("return"), st.fixed_dictionaries({"place": st.integers(0, 5)})),
     st.tuples(st.just("reissue"), st.fixed_dictionaries({"place": st.integers(0, 5)})),
     st.tuples(st.just("cancel"), st.fixed_dictionaries({"place": st.integers(0, 5)})),
+    st.tuples(st.just("reject"), st.fixed_dictionaries({"place": st.integers(0, 5)})),
+    st.tuples(st.just("refund"), st.fixed_dictionaries({"place": st.integers(0, 5)})),
     a_command("revise_allocation", line_reference=lines, weekly_pence=amounts),
     a_command("end_allocation", line_reference=lines),
     a_command("assess_contribution", weekly_pence=amounts, basis=st.sampled_from(["net", "gross"])),
@@ -145,7 +147,7 @@ def history_of(told: list[tuple[str, dict[str, Any]]]) -> tuple[PersonalBudget, 
         if command == "pay":
             facts = payment_for(known, cycle_period(facts["number"]), f"C{turn}")
             command = "schedule_payment"
-        elif command in ("confirm", "return", "reissue", "cancel"):
+        elif command in ("confirm", "return", "reissue", "cancel", "reject", "refund"):
             if not payments:
                 continue
             reference = payments[facts["place"] % len(payments)]
@@ -153,6 +155,8 @@ def history_of(told: list[tuple[str, dict[str, Any]]]) -> tuple[PersonalBudget, 
             facts = {
                 "confirm_payment": {"payment_reference": reference},
                 "cancel_payment": {"payment_reference": reference},
+                "refund_payment": {"payment_reference": reference},
+                "reject_payment": {"payment_reference": reference, "reason_code": "AC04"},
                 "return_payment": {"payment_reference": reference, "reason_code": "B"},
                 "reissue_payment": {
                     "payment_reference": f"{reference}R{turn}",
@@ -185,7 +189,10 @@ def test_the_postings_of_every_event_add_up_to_nought(told):
     for payment in known.payments.values():
         statuses[payment.status] += payment.amount_pence
     assert standing["payments_due"] == -statuses["scheduled"]
-    assert standing["returned_payments"] == -statuses["returned"]
+    assert standing["returned_payments"] == -statuses["returned"] - statuses["rejected"]
+    assert standing["direct_payments"] + standing["client_contributions"] == sum(
+        line.amount_pence for line in known.scheduled_lines
+    ), "what is spent is what the days that are settled come to"
     assert standing["clawback_debtors"] == sum(
         c.outstanding_pence for c in known.clawbacks.values()
     )
@@ -305,9 +312,19 @@ def reckoned(events: list[Event]) -> dict[str, int]:
             case budget.PaymentReturned():
                 sums["bank"] += e.amount_pence
                 sums["returned_payments"] -= e.amount_pence
+            case budget.PaymentRejected():
+                sums["payments_due"] += e.amount_pence
+                sums["returned_payments"] -= e.amount_pence
             case budget.PaymentReissued():
                 sums["returned_payments"] += e.amount_pence
                 sums["payments_due"] -= e.amount_pence
+            case budget.PaymentRefunded():
+                charged = sum(x.amount_pence for x in e.lines if x.kind == "contribution")
+                deducted = sum(pence for _, pence in e.deductions)
+                sums["client_contributions"] -= charged
+                sums["direct_payments"] -= e.amount_pence + deducted - charged
+                sums["returned_payments"] += e.amount_pence
+                sums["clawback_debtors"] += deducted
             case budget.PaymentCancelled() if e.reissue_of:
                 sums["returned_payments"] -= e.amount_pence
                 sums["payments_due"] += e.amount_pence

@@ -29,13 +29,15 @@ EXCEPTIONS = {
     "return_overdue": "A spend return is overdue.",
     "account_shared": "Two or more budgets pay into one account.",
     "cost_centre_missing": "A line has no cost centre.",
-    "payment_returned": "The bank returned an earlier payment and it has not been issued again.",
+    "payment_reissued": "Money that came back is sent again.",
     "budget-is-closed": "The budget is closed.",
     "recipient-excluded": "A direct payment to this person is not permitted.",
     "offer-not-accepted": "The offer has not been accepted.",
     "agreement-not-signed": "The agreement has not been signed.",
     "payee-not-verified": "No payee has been verified by a second person.",
     "no-allocation-in-force": "No allocation to be paid as a direct payment is in force.",
+    "estate-case-is-open": "A death was reported, and the estate case is not decided.",
+    "returned-payment-not-settled": "Money came back and is neither sent again nor refunded.",
 }
 """Every exception an approver may see. Those with hyphens are gates: no payment is made."""
 
@@ -95,19 +97,22 @@ class Preparation:
     def consider(self, budget: PersonalBudget) -> None:
         """Ask one budget what it is owed, and note what is out of the ordinary."""
         self.considered.add(budget.reference)
-        reissued = sorted(self._reissue & budget.payments.keys())
+        reissued = sorted({*(self._reissue & budget.payments.keys()), *self._corrected(budget)})
         for payment_reference in reissued:
             self._add_reissue(budget, payment_reference)
         due = budget.payment_due(self._period)
-        refusals = list(budget.failed_gates(self._period, self._pay_on))
+        refusals = list(budget.failed_gates(self._period, self._pay_on, reissued))
         if not refusals and due.amount_pence > 0:
             self._add(budget, due)
         elif due.owed_pence or (self._is_live(budget) and not reissued):
             self._note_unpaid(budget, due, refusals)
 
     def lines(self) -> list[CycleLine]:
-        """The payments, in order of budget reference."""
-        return sorted(self._lines, key=lambda line: (line.budget_reference, line.reissue_of))
+        """The payments, in order of budget reference; of one budget, what is sent again first."""
+        return sorted(
+            self._lines,
+            key=lambda line: (line.budget_reference, not line.reissue_of, line.reissue_of),
+        )
 
     def exceptions(self) -> list[CycleException]:
         """Everything noted, in order of budget reference and code."""
@@ -118,6 +123,14 @@ class Preparation:
         self._accounts.clear()
         return sorted(self._exceptions, key=lambda e: (e.budget_reference, e.code, e.detail))
 
+    def _corrected(self, budget: PersonalBudget) -> Iterator[str]:
+        """What came back and is sent again by itself: other details were verified since."""
+        for reference, payment in budget.held_payments.items():
+            gates = budget.failed_gates(payment.period, self._pay_on, budget.held_payments)
+            payee = budget.payee
+            if payee and payee.payee_reference != payment.payee_reference and not any(gates):
+                yield reference
+
     def _is_live(self, budget: PersonalBudget) -> bool:
         """Someone would expect a payment: a payable line touches the period, or it just ended."""
         return self._is_payable(budget, self._period.starts_on) or self._has_ended(budget)
@@ -127,7 +140,7 @@ class Preparation:
         was_paid = any(
             (self._period.starts_on - payment.period.ends_on).days <= 1
             for payment in budget.payments.values()
-            if payment.status != "cancelled"
+            if payment.stands
         )
         return was_paid and not self._is_payable(budget, self._period.ends_on)
 
@@ -196,11 +209,6 @@ class Preparation:
                 yield CycleException(
                     "return_overdue", budget.reference, reference, detail=return_reference
                 )
-        for payment_reference, payment in budget.payments.items():
-            if payment.status == "returned" and payment_reference not in self._reissue:
-                yield CycleException(
-                    "payment_returned", budget.reference, reference, detail=payment_reference
-                )
 
     def _note_unpaid(
         self, budget: PersonalBudget, due: PaymentDue, refusals: list[Refusal]
@@ -209,7 +217,10 @@ class Preparation:
         was = last.amount_pence if last else None
         for refusal in refusals:
             code = "suspended" if refusal.code == "payments-are-suspended" else refusal.code
-            self._note(code, budget.reference, was_pence=was, now_pence=due.amount_pence)
+            about = refusal.details.get("payment_reference", "")
+            self._note(
+                code, budget.reference, detail=about, was_pence=was, now_pence=due.amount_pence
+            )
         if self._has_ended(budget):
             self._note("ended", budget.reference, was_pence=was, now_pence=due.amount_pence)
         if due.owed_pence < 0:
@@ -235,6 +246,11 @@ class Preparation:
             )
         )
         self._note_account(budget.payee, budget.reference)
+        self._exceptions.append(
+            CycleException(
+                "payment_reissued", budget.reference, reference, detail=payment_reference
+            )
+        )
         if payment.payee_reference != budget.payee.payee_reference:
             self._exceptions.append(CycleException("payee_changed", budget.reference, reference))
 

@@ -19,6 +19,14 @@ from ledger.entitlement import EntitlementLine, FundingTotal, funding_totals
 ReturnReason = Literal["0", "2", "3", "5", "B", "C"]
 """Bacs ARUCS codes: invalid details, deceased, transferred, no account, closed, requested."""
 
+BankRejection = Literal[
+    "AC01", "AC04", "AC06", "AG01", "AM05", "BE01", "MD07", "RC01", "RR04", "input_error", "other"
+]
+"""Why a bank did not take a payment: ISO 20022 codes, or an error of the Bacs input report."""
+
+DECEASED = frozenset({"2", "MD07"})
+"""The reasons that report a death."""
+
 
 class PaymentScheduled(Event):
     """Money promised for a period; it leaves with the cycle's bank file on `effective_on`.
@@ -53,6 +61,32 @@ class PaymentReturned(Event):
     funding: tuple[FundingTotal, ...] = ()
 
 
+class PaymentRejected(Event):
+    """The bank did not take the payment: it never left, and is held until it is settled."""
+
+    payment_reference: str
+    cycle_reference: str
+    amount_pence: int
+    reason_code: BankRejection
+    funding: tuple[FundingTotal, ...] = ()
+
+
+class PaymentRefunded(Event):
+    """Money that came back was refunded to the budget: what it was for is open again.
+
+    `promised_as` is the payment it was first promised as, before it was ever sent again; the
+    lines and deductions are that one's. `case_reference` names the estate case that decided it,
+    if one did."""
+
+    payment_reference: str
+    promised_as: str
+    cycle_reference: str
+    amount_pence: int
+    lines: tuple[EntitlementLine, ...]
+    deductions: tuple[tuple[str, int], ...] = ()
+    case_reference: str = ""
+
+
 class PaymentReissued(Event):
     """Returned money is sent again under a new reference with another cycle."""
 
@@ -75,18 +109,42 @@ class PaymentCancelled(Event):
     funding: tuple[FundingTotal, ...] = ()
 
 
+PaymentStatus = Literal[
+    "scheduled", "confirmed", "returned", "rejected", "reissued", "refunded", "cancelled"
+]
+
+
+class Held(NamedTuple):
+    """Since when money that came back is held, and why: it was sent back, or was not taken."""
+
+    status: Literal["returned", "rejected"]
+    on: date
+    reason_code: ReturnReason | BankRejection
+
+
 class Payment(msgspec.Struct):
-    """Where one payment stands."""
+    """Where one payment stands. `held` says why its money came back, settled since or not."""
 
     cycle_reference: str
     payee_reference: str
     amount_pence: int
     period: Period
     pay_on: date
-    status: Literal["scheduled", "confirmed", "returned", "reissued", "cancelled"] = "scheduled"
+    status: PaymentStatus = "scheduled"
     lines: tuple[EntitlementLine, ...] = ()
     deducted_pence: int = 0
     reissue_of: str = ""
+    held: Held | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its money is held by the council and waits to be settled."""
+        return self.status in ("returned", "rejected")
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is a payment at all: neither cancelled nor refunded to the budget."""
+        return self.status not in ("cancelled", "refunded")
 
     @property
     def funding(self) -> tuple[FundingTotal, ...]:

@@ -6,7 +6,7 @@ allocations, payees, spend returns, clawbacks); here they meet in what they are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from typing import ClassVar, Unpack
 
@@ -15,20 +15,19 @@ from ledger.aggregates import (
     care_decisions,
     clawbacks,
     contributions,
+    estates,
     payees,
+    payments,
+    payments_made,
     spend_returns,
     suspensions,
 )
 from ledger.aggregates.event_sourced import Said, applies, command, register
 from ledger.aggregates.payments import (
     Payment,
-    PaymentCancelled,
-    PaymentConfirmed,
     PaymentDue,
     PaymentReissued,
-    PaymentReturned,
     PaymentScheduled,
-    ReturnReason,
     payment_events,
 )
 from ledger.dates import Period
@@ -36,38 +35,35 @@ from ledger.entitlement import EntitlementLine, due, recovering_at_most
 from ledger.errors import (
     AgreementNotSigned,
     BudgetIsClosed,
+    DayOfDeathUnclear,
+    EstateCaseAlreadyDecided,
+    EstateCaseIsOpen,
+    EstateCaseNotFound,
     NoAllocationInForce,
     NothingToPay,
     OfferNotAccepted,
     PayeeNotVerified,
-    PaymentAlreadyReturned,
+    PaymentAlreadySettled,
     PaymentDiffersFromEntitlement,
-    PaymentHasLeft,
-    PaymentNotFound,
-    PaymentNotIssued,
-    PaymentNotReturned,
     PaymentsAreSuspended,
     RecipientExcluded,
     ReferenceUsedForOtherFacts,
     Refusal,
+    ReturnedPaymentNotSettled,
+    SamePersonProposed,
 )
 from ledger.money import for_days
 
 
-class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawbacks):
+class PersonalBudget(payments_made.PaymentsMade, spend_returns.SpendReturns):
     """A personal budget: it alone decides what may be paid, to whom and when."""
 
     STREAM: ClassVar[str] = "personal-budget"
 
-    def __init__(self, reference: str) -> None:
-        super().__init__(reference)
-        self.payments: dict[str, Payment] = {}
-
     @property
     def last_payment(self) -> Payment | None:
-        """The payment scheduled last and not cancelled, if any."""
-        payments = reversed(self.payments.values())
-        return next((payment for payment in payments if payment.status != "cancelled"), None)
+        """The payment scheduled last that still stands, if any."""
+        return next((p for p in reversed(self.payments.values()) if p.stands), None)
 
     def payment_due(self, period: Period) -> PaymentDue:
         """What is owed to the end of a period after all that was scheduled before."""
@@ -79,8 +75,12 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
         deductions = tuple(self.instalments_within(owed)) if self.clawbacks else ()
         return PaymentDue(tuple(lines), deductions, owed)
 
-    def failed_gates(self, period: Period, pay_on: date) -> Iterator[Refusal]:
-        """Every gate that stands between this budget and a payment, in the order of life."""
+    def failed_gates(
+        self, period: Period, pay_on: date, settled: Collection[str] = ()
+    ) -> Iterator[Refusal]:
+        """Every gate that stands between this budget and a payment, in the order of life.
+
+        `settled` names payments that came back and are taken to be settled by then."""
         if self.closed is not None and self.closed.effective_on < period.starts_on:
             yield BudgetIsClosed(f"{self.reference} closed on {self.closed.effective_on}.")
         if self.offer_outcome == "excluded":
@@ -98,6 +98,18 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
             yield PaymentsAreSuspended(
                 f"Payments on {self.reference} are suspended from {suspension.starts_on}."
             )
+        if self.undecided_estate_case:
+            yield EstateCaseIsOpen(
+                f"A death was reported on {self.reference}; the estate case "
+                f"{self.undecided_estate_case} is open.",
+                case_reference=self.undecided_estate_case,
+            )
+        for payment_reference in self.held_payments:
+            if payment_reference not in settled:
+                yield ReturnedPaymentNotSettled(
+                    f"{payment_reference} came back and is not settled yet.",
+                    payment_reference=payment_reference,
+                )
 
     def schedule_payment(
         self,
@@ -151,81 +163,14 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
                 f"The payment {payment_reference} was scheduled with other facts."
             )
 
-    def confirm_payment(self, *, payment_reference: str, **said: Unpack[Said]) -> None:
-        """Record that the money left the council's account, on `effective_on`."""
-        payment = self._require_not_cancelled(payment_reference)
-        if payment.status != "scheduled":
-            return
-        self._record(
-            PaymentConfirmed(
-                payment_reference=payment_reference,
-                cycle_reference=payment.cycle_reference,
-                amount_pence=payment.amount_pence,
-                funding=payment.funding,
-                **said,
-            )
-        )
-
-    @command
-    def return_payment(
-        self, *, payment_reference: str, reason_code: ReturnReason, **said: Unpack[Said]
-    ) -> None:
-        """Record that the bank returned the money; what came back must first have gone out."""
-        payment = self._require_not_cancelled(payment_reference)
-        if payment.status in ("returned", "reissued"):
-            return
-        if said["effective_on"] < payment.pay_on:
-            raise PaymentNotIssued(
-                f"{payment_reference} is paid on {payment.pay_on}; it cannot come back before."
-            )
-        if payment.status == "scheduled":
-            went_out: Said = {**said, "effective_on": payment.pay_on}
-            self.confirm_payment(payment_reference=payment_reference, **went_out)
-        self._record(
-            PaymentReturned(
-                payment_reference=payment_reference,
-                cycle_reference=payment.cycle_reference,
-                amount_pence=payment.amount_pence,
-                reason_code=reason_code,
-                funding=payment.funding,
-                **said,
-            )
-        )
-
-    def cancel_payment(self, *, payment_reference: str, **said: Unpack[Said]) -> None:
-        """Withdraw a promised payment that is in no bank file; what it settled is owed again.
-
-        In effect from the day it was to be paid, so that no day has the one without the other.
-        """
-        payment = self._require_payment(payment_reference)
-        if payment.status == "cancelled":
-            return
-        if payment.status != "scheduled":
-            raise PaymentHasLeft(f"{payment_reference} is {payment.status}.")
-        undone: Said = {**said, "effective_on": payment.pay_on}
-        self._record(
-            PaymentCancelled(
-                payment_reference=payment_reference,
-                cycle_reference=payment.cycle_reference,
-                amount_pence=payment.amount_pence,
-                lines=payment.lines,
-                deductions=tuple(self.deducted_from(payment_reference)),
-                reissue_of=payment.reissue_of,
-                funding=payment.funding,
-                **undone,
-            )
-        )
-
     def require_reissuable(self, payment_reference: str, pay_on: date) -> Payment:
-        """The returned payment that may be sent again on a day, or the refusal that says why not.
+        """The payment that came back and may be sent again on a day, or the refusal that says why.
 
         Nothing is sent again while the budget is suspended, excluded or without a payee."""
-        payment = self._require_payment(payment_reference)
-        if payment.status == "reissued":
-            raise PaymentAlreadyReturned(f"{payment_reference} was already issued again.")
-        if payment.status != "returned":
-            raise PaymentNotReturned(f"{payment_reference} is {payment.status}.")
-        for refusal in self.failed_gates(payment.period, pay_on):
+        payment = self.require_held(payment_reference)
+        if payment is None:
+            raise PaymentAlreadySettled(f"{payment_reference} was refunded to the budget.")
+        for refusal in self.failed_gates(payment.period, pay_on, self.held_payments):
             raise refusal
         return payment
 
@@ -256,17 +201,59 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
             )
         )
 
-    def _require_payment(self, payment_reference: str) -> Payment:
-        payment = self.payments.get(payment_reference)
-        if payment is None:
-            raise PaymentNotFound(f"{self.reference} has no payment {payment_reference}.")
-        return payment
+    @command
+    def decide_estate_case(
+        self,
+        *,
+        case_reference: str,
+        outcome: estates.EstateOutcome,
+        died_on: date | None = None,
+        **said: Unpack[Said],
+    ) -> None:
+        """Decide whose death was reported, by someone other than who opened the case.
 
-    def _require_not_cancelled(self, payment_reference: str) -> Payment:
-        payment = self._require_payment(payment_reference)
-        if payment.status == "cancelled":
-            raise PaymentNotIssued(f"{payment_reference} was cancelled before it left.")
-        return payment
+        If the recipient died, the budget is closed on the day of death (`died_on`), and money
+        that came back is refunded to it. The account of whoever died is not paid to any more:
+        what is still owed goes to a payee proposed and verified since.
+        """
+        case = self.estate_cases.get(case_reference)
+        if case is None:
+            raise EstateCaseNotFound(f"{self.reference} has no estate case {case_reference}.")
+        if case.outcome == outcome:
+            return
+        if case.outcome is not None:
+            raise EstateCaseAlreadyDecided(f"{case_reference} was decided: {case.outcome}.")
+        if said["recorded_by"] == case.opened_by:
+            raise SamePersonProposed(f"{case.opened_by} opened this estate case.")
+        if (died_on is None) != (outcome != "recipient_died"):
+            raise DayOfDeathUnclear(field="died_on")
+        if died_on is not None and self.closed is None:
+            self._require_in_life(died_on)
+        self._record(
+            estates.EstateCaseDecided(
+                case_reference=case_reference,
+                outcome=outcome,
+                died_on=died_on,
+                payee_reference=self._account_that_ends(outcome),
+                **said,
+            )
+        )
+        if died_on is not None:
+            self._settle_estate(case_reference, died_on, said)
+
+    def _account_that_ends(self, outcome: estates.EstateOutcome) -> str:
+        """The account of whoever died: the recipient's own, or whatever account is paid to."""
+        if self.payee is None or outcome == "reported_in_error":
+            return ""
+        own = self.payee.payee_type == "recipient"
+        return self.payee.payee_reference if own or outcome == "account_holder_died" else ""
+
+    def _settle_estate(self, case_reference: str, died_on: date, said: Said) -> None:
+        if self.closed is None:
+            last_day: Said = {**said, "effective_on": died_on}
+            self.close(reason_code="died", **last_day)
+        for payment_reference, payment in self.held_payments.items():
+            self._refund(payment_reference, payment, case_reference, said)
 
     @applies(PaymentScheduled)
     def _payment_scheduled(self, event: PaymentScheduled) -> None:
@@ -282,27 +269,6 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
         self.scheduled_lines.extend(event.lines)
         if not self.recovery_weekly_cap_pence:  # else something may be left to recover
             self.changed_from = date.max
-
-    @applies(PaymentConfirmed)
-    def _payment_confirmed(self, event: PaymentConfirmed) -> None:
-        self.payments[event.payment_reference].status = "confirmed"
-
-    @applies(PaymentReturned)
-    def _payment_returned(self, event: PaymentReturned) -> None:
-        self.payments[event.payment_reference].status = "returned"
-
-    @applies(PaymentCancelled)
-    def _payment_cancelled(self, event: PaymentCancelled) -> None:
-        self.payments[event.payment_reference].status = "cancelled"
-        self.scheduled_lines.reverse()  # of several lines alike, the last is the one to go
-        for line in event.lines:
-            self.scheduled_lines.remove(line)
-            self._terms_changed(line.window.starts_on)
-        self.scheduled_lines.reverse()
-        for clawback_reference, _ in event.deductions:
-            self._deduction_cancelled(clawback_reference, event.payment_reference)
-        if event.reissue_of:
-            self.payments[event.reissue_of].status = "returned"
 
     @applies(PaymentReissued)
     def _payment_reissued(self, event: PaymentReissued) -> None:
@@ -335,10 +301,14 @@ register(
         "payee-proposed.v1": payees.PayeeProposed,
         "payee-verified.v1": payees.PayeeVerified,
         "payment-scheduled.v1": PaymentScheduled,
-        "payment-confirmed.v1": PaymentConfirmed,
-        "payment-returned.v1": PaymentReturned,
+        "payment-confirmed.v1": payments.PaymentConfirmed,
+        "payment-returned.v1": payments.PaymentReturned,
+        "payment-rejected.v1": payments.PaymentRejected,
+        "payment-refunded.v1": payments.PaymentRefunded,
         "payment-reissued.v1": PaymentReissued,
-        "payment-cancelled.v1": PaymentCancelled,
+        "payment-cancelled.v1": payments.PaymentCancelled,
+        "estate-case-opened.v1": estates.EstateCaseOpened,
+        "estate-case-decided.v1": estates.EstateCaseDecided,
         "payments-suspended.v1": suspensions.PaymentsSuspended,
         "payments-resumed.v1": suspensions.PaymentsResumed,
         "spend-return-requested.v1": spend_returns.SpendReturnRequested,

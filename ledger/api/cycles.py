@@ -87,6 +87,7 @@ class CycleFinance(msgspec.Struct):
     issued_pence: int
     confirmed_pence: int
     returned_pence: int
+    rejected_pence: int
     outstanding_pence: int
 
 

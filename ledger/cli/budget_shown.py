@@ -120,14 +120,14 @@ def _due_to(budget: PersonalBudget, period: Period) -> dict[str, Any]:
 
 def words(code: str | None) -> str | None:
     """A code as words, or its proper name; nothing stays nothing."""
-    from ledger.projections import audit
+    from ledger.projections import words as said
 
-    return None if code is None else audit.words(code).replace("-", " ")
+    return None if code is None else said.words(code).replace("-", " ")
 
 
 def _modulus(payee: dict[str, Any]) -> str:
     """What the modulus check said; nothing of a payee older than the check."""
-    from ledger.projections.audit import modulus
+    from ledger.projections.words import modulus
 
     check = payee["modulus_check"]
     return f"; {modulus(check, payee['modulus_table_version'] or '')}" if check else ""

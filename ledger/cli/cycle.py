@@ -289,7 +289,7 @@ def list_cycles(ctx: typer.Context) -> None:
 
 @app.command("totals")
 def totals(ctx: typer.Context, reference: CycleReference) -> None:
-    """Show a cycle's finance totals: scheduled, issued, confirmed, returned, outstanding."""
+    """Show a cycle's finance totals: scheduled, issued, confirmed, come back, outstanding."""
     from ledger.projections.finance import finance_totals
 
     session = session_of(ctx)
@@ -298,7 +298,7 @@ def totals(ctx: typer.Context, reference: CycleReference) -> None:
         ledger.projections.catch_up()
         found = finance_totals(ledger.engine, reference)
     amounts = ("scheduled_pence", "issued_pence", "confirmed_pence", "returned_pence",
-               "outstanding_pence")  # fmt: skip
+               "rejected_pence", "outstanding_pence")  # fmt: skip
     sums = {name: sum(row[name] for row in found) for name in amounts}
     document = {"reference": reference, "totals": found, "sum": sums, "read_on": now().date()}
 
@@ -311,7 +311,7 @@ def totals(ctx: typer.Context, reference: CycleReference) -> None:
         if rows:
             rows.append(("All", "", *(plain_pounds(sums[name]) for name in amounts)))
         columns = ("Funding stream", "Cost centre", ">Scheduled", ">Issued", ">Confirmed",
-                   ">Returned", ">Outstanding")  # fmt: skip
+                   ">Returned", ">Not taken", ">Outstanding")  # fmt: skip
         screen.table(f"Finance totals of {reference}, in pounds", columns, rows)
 
     session.answer(document, show)

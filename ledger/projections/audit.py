@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
@@ -15,6 +13,7 @@ from ledger.aggregates import (
     care_decisions,
     clawbacks,
     contributions,
+    estates,
     mass_change,
     payees,
     spend_returns,
@@ -26,28 +25,8 @@ from ledger.aggregates.event_sourced import Event
 from ledger.dates import Period
 from ledger.money import format_pounds as pounds
 from ledger.projections.tables import Entry, read_table
+from ledger.projections.words import REJECTION_REASONS, RETURN_REASONS, day, modulus, words
 from ledger.terms import AllocationTerm
-
-RETURN_REASONS = {
-    "0": "the account details are not valid",
-    "2": "the account holder has died",
-    "3": "the account was transferred",
-    "5": "there is no such account",
-    "B": "the account is closed",
-    "C": "the council asked for it back",
-}
-"""What the Bacs ARUCS codes mean."""
-
-
-@lru_cache(maxsize=4096)
-def day(on: date) -> str:
-    """A date as people write it: 6 April 2026."""
-    return f"{on.day} {on:%B %Y}"
-
-
-def words(code: str) -> str:
-    """A code as words, or its proper name."""
-    return NAMES.get(code) or code.replace("_", " ")
 
 
 def _days(period: Period) -> str:
@@ -69,26 +48,6 @@ def _line(term: AllocationTerm) -> str:
         f"{amount} for {words(term.need)} ({words(term.funding_stream)}, "
         f"{_as_a(term.deployment)}) from {day(term.starts_on)}{until}"
     )
-
-
-NAMES = {
-    "care_act_2014": "Care Act 2014",
-    "care_act_2014_carer": "Care Act 2014 as a carer",
-    "children_act_1989_s17a": "Children Act 1989, section 17A",
-    "mental_health_act_1983_s117": "Mental Health Act 1983, section 117",
-    "nhs_act_2006": "National Health Service Act 2006",
-    "nhs": "NHS",
-}
-"""Codes that are proper names."""
-
-
-def modulus(check: str, table_version: str) -> str:
-    """What the modulus check said of an account number, to follow a colon or a semicolon."""
-    return {
-        "valid": f"the account number passed the modulus check (table {table_version})",
-        "no_rule": f"the modulus check has no rule for this sort code (table {table_version})",
-        "no_table": "the account number was not checked: no table is loaded",
-    }[check]
 
 
 def _offered(e: care_decisions.DirectPaymentOffered) -> str:
@@ -133,6 +92,17 @@ def _suspended(e: suspensions.PaymentsSuspended) -> str:
         f"Payments were suspended {how} from {day(e.effective_on)} ({words(e.reason_code)}), "
         f"to be reviewed on {day(e.review_on)}."
     )
+
+
+def _decided_case(e: estates.EstateCaseDecided) -> str:
+    what = {
+        "recipient_died": "the recipient died",
+        "account_holder_died": "the account holder died, not the recipient",
+        "reported_in_error": "nobody died; the report was in error",
+    }[e.outcome]
+    when = f" on {day(e.died_on)}" if e.died_on else ""
+    account = " The account is not paid to any more." if e.payee_reference else ""
+    return f"The estate case {e.case_reference} was decided: {what}{when}.{account}"
 
 
 def _resumed(e: suspensions.PaymentsResumed) -> str:
@@ -250,6 +220,14 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     payees.PayeeVerified: lambda e: (
         f"The account details {e.payee_reference[:8]} were checked by a second person."
     ),
+    estates.EstateCaseOpened: lambda e: (
+        f"A death was reported by the {e.reported_by} ({e.case_reference}); nothing is paid until "
+        "the estate case is decided."
+        if e.reported_by != "other"
+        else f"A death was reported ({e.case_reference}); nothing is paid until the estate case is "
+        "decided."
+    ),
+    estates.EstateCaseDecided: _decided_case,
     budget.PaymentScheduled: _scheduled,
     budget.PaymentConfirmed: lambda e: (
         f"The bank paid {pounds(e.amount_pence)} ({e.payment_reference}) on {day(e.effective_on)}."
@@ -257,6 +235,15 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     budget.PaymentReturned: lambda e: (
         f"The bank sent back {pounds(e.amount_pence)} ({e.payment_reference}) because "
         f"{RETURN_REASONS[e.reason_code]}; it is held until it is settled."
+    ),
+    budget.PaymentRejected: lambda e: (
+        f"The bank did not take the payment of {pounds(e.amount_pence)} ({e.payment_reference}) "
+        f"because {REJECTION_REASONS[e.reason_code]}; it is held until it is settled."
+    ),
+    budget.PaymentRefunded: lambda e: (
+        f"The {pounds(e.amount_pence)} that came back ({e.payment_reference}) was refunded to the "
+        "budget; what it was for is open again."
+        + (f" The estate case {e.case_reference} decided it." if e.case_reference else "")
     ),
     budget.PaymentReissued: lambda e: (
         f"The returned {pounds(e.amount_pence)} ({e.reissue_of}) was issued again as "

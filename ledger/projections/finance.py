@@ -17,7 +17,7 @@ from ledger.aggregates.event_sourced import Event
 from ledger.entitlement import FundingTotal
 from ledger.projections.tables import Entry, Key, Row, read_table
 
-SCHEDULED, ISSUED, CONFIRMED, RETURNED = 3, 4, 5, 6
+SCHEDULED, ISSUED, CONFIRMED, RETURNED, REJECTED = 3, 4, 5, 6, 7
 
 
 class FinanceTotals:
@@ -32,6 +32,7 @@ class FinanceTotals:
         Column("issued_pence", BigInteger, nullable=False),
         Column("confirmed_pence", BigInteger, nullable=False),
         Column("returned_pence", BigInteger, nullable=False),
+        Column("rejected_pence", BigInteger, nullable=False),
     )
 
     def concerns(self, event_type: type[Event]) -> bool:
@@ -44,7 +45,7 @@ class FinanceTotals:
         for key, column, pence in _changes(entry):
             row = rows.get(key)
             if row is None:
-                row = rows[key] = [*key, 0, 0, 0, 0]
+                row = rows[key] = [*key, 0, 0, 0, 0, 0]
             row[column] += pence
 
 
@@ -52,6 +53,7 @@ _CONCERNED = (
     budget.PaymentScheduled,
     budget.PaymentConfirmed,
     budget.PaymentReturned,
+    budget.PaymentRejected,
     budget.PaymentReissued,
     budget.PaymentCancelled,
     cycle.CycleIssued,
@@ -78,6 +80,8 @@ def _changes(entry: Entry) -> Iterator[tuple[Key, int, int]]:
         yield from _of_funding(event.cycle_reference, event.funding, CONFIRMED)
     elif isinstance(event, budget.PaymentReturned):
         yield from _of_funding(event.cycle_reference, event.funding, RETURNED)
+    elif isinstance(event, budget.PaymentRejected):
+        yield from _of_funding(event.cycle_reference, event.funding, REJECTED)
 
 
 def _of_funding(
@@ -90,12 +94,11 @@ def _of_funding(
 def finance_totals(engine: Engine, cycle_reference: str | None = None) -> list[dict[str, Any]]:
     """Totals in pence by cycle, funding stream and cost centre.
 
-    `outstanding_pence` is what was scheduled and the bank has not yet confirmed.
+    `outstanding_pence` is what was scheduled and the bank has neither confirmed nor refused.
     """
     table = FinanceTotals.table
-    query = select(
-        table, (table.c.scheduled_pence - table.c.confirmed_pence).label("outstanding_pence")
-    ).order_by(*list(table.c)[:3])
+    outstanding = table.c.scheduled_pence - table.c.confirmed_pence - table.c.rejected_pence
+    query = select(table, outstanding.label("outstanding_pence")).order_by(*list(table.c)[:3])
     if cycle_reference is not None:
         query = query.where(table.c.cycle_reference == cycle_reference)
     with engine.connect() as connection:

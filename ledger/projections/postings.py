@@ -16,6 +16,7 @@ from ledger.aggregates import (
     care_decisions,
     clawbacks,
     contributions,
+    estates,
     mass_change,
     payees,
     spend_returns,
@@ -32,7 +33,7 @@ ACCOUNTS = {
     "contribution_debtors": "Contributions invoiced and not yet paid; owed by recipients.",
     "payments_due": "Promised to payees and not yet paid by the bank; owed by the council.",
     "bank": "The council's bank account.",
-    "returned_payments": "Sent back by the bank and not yet settled; must clear to nil.",
+    "returned_payments": "Sent back or not taken by the bank and not settled; must clear to nil.",
     "clawback_debtors": "Owed to the council by recipients.",
     "clawback_income": "Unspent or misspent money claimed back; reduces spending.",
     "clawback_waived": "Clawback that the council decided not to pursue.",
@@ -85,6 +86,14 @@ def _cancelled(event: budget.PaymentCancelled) -> Iterator[Posting]:
         yield Posting("clawback_debtors", pence)
 
 
+def _refunded(event: budget.PaymentRefunded) -> Iterator[Posting]:
+    """What was held goes back to where it was spent, and each instalment is owed again."""
+    yield from _sides(event.lines, -1)
+    yield Posting("returned_payments", event.amount_pence)
+    for _, pence in event.deductions:
+        yield Posting("clawback_debtors", pence)
+
+
 def _confirmed_clawback(event: clawbacks.ClawbackConfirmed) -> Iterator[Posting]:
     """An overpayment reduces what was spent, line by line; anything else is income."""
     yield Posting("clawback_debtors", event.amount_pence)
@@ -116,6 +125,8 @@ POSTED: dict[type[Event], Callable[[Any], Iterator[Posting]]] = {
     budget.PaymentScheduled: _scheduled,
     budget.PaymentConfirmed: _between("payments_due", "bank"),
     budget.PaymentReturned: _between("bank", "returned_payments"),
+    budget.PaymentRejected: _between("payments_due", "returned_payments"),
+    budget.PaymentRefunded: _refunded,
     budget.PaymentReissued: _between("returned_payments", "payments_due"),
     budget.PaymentCancelled: _cancelled,
     contributions.ContributionInvoiced: _invoiced,
@@ -143,6 +154,9 @@ MONEYLESS: frozenset[type[Event]] = frozenset(
         suspensions.PaymentsResumed,
         allocations.SwitchedToProvidedServices,
         allocations.DirectPaymentResumed,
+        # A case of its own moves nothing: what it settles is refunded payment by payment.
+        estates.EstateCaseOpened,
+        estates.EstateCaseDecided,
         payees.PayeeProposed,
         payees.PayeeVerified,
         # The person's own account is not the council's money until it is asked back.

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
 
-from ledger.aggregates import care_decisions, mass_change, payees, suspensions
+from ledger.aggregates import care_decisions, estates, mass_change, payees, suspensions
 from ledger.aggregates import payment_cycle as cycle
 from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import TOPICS, Event
+from ledger.entitlement import EntitlementLine
 from ledger.projections.tables import Entry, Key, Row, read_table
+from ledger.projections.words import RETURN_REASONS
 
 _DAY = timedelta(days=1)
 
 
 class Budgets:
-    """The register of personal budgets. After a cancelled payment the last one is not shown."""
+    """The register of budgets. After a cancelled or refunded payment no last one is shown."""
 
     table = read_table(
         "budgets",
@@ -72,7 +74,9 @@ class Budgets:
             for column, value in changes(event).items():
                 row[self._COLUMN[column]] = value
         elif isinstance(event, budget.PaymentCancelled):
-            self._cancel(event, row)
+            self._reopen(event.payment_reference, event.lines, row)
+        elif isinstance(event, budget.PaymentRefunded):
+            self._reopen(event.promised_as, event.lines, row)
 
     _CHANGES: ClassVar[dict[type[Event], Callable[[Any], dict[str, Any]]]] = {
         care_decisions.DirectPaymentOffered: lambda e: (
@@ -81,6 +85,7 @@ class Budgets:
         care_decisions.AgreementSigned: lambda e: {"agreement_version": e.template_version},
         care_decisions.BudgetClosed: lambda e: {"closed_on": e.effective_on},
         payees.PayeeVerified: lambda e: {"payee_reference": e.payee_reference},
+        estates.EstateCaseDecided: lambda e: {"payee_reference": None} if e.payee_reference else {},
         suspensions.PaymentsSuspended: lambda e: {
             "suspended_from": e.effective_on,
             "suspension_review_on": e.review_on,
@@ -96,16 +101,16 @@ class Budgets:
         },
     }
 
-    def _cancel(self, event: budget.PaymentCancelled, row: Row) -> None:
+    def _reopen(self, reference: str, lines: Sequence[EntitlementLine], row: Row) -> None:
         """The last payment is none, and paid to is the day before its own days, if it had any.
 
         Nothing changes for an earlier payment, or for money that was to be sent again.
         """
         column = self._COLUMN
-        if row[column["last_payment_reference"]] != event.payment_reference:
+        if row[column["last_payment_reference"]] != reference:
             return
         row[column["last_payment_reference"]] = row[column["last_payment_pence"]] = None
-        own = [line.window.starts_on for line in event.lines if not line.adjustment]
+        own = [line.window.starts_on for line in lines if not line.adjustment]
         if own:
             first, opened_on = min(own), str(row[column["opened_on"]])  # SQLite's days are text
             row[column["paid_to"]] = first - _DAY if first.isoformat() > opened_on else None
@@ -128,16 +133,19 @@ class Payments:
         Column("status", Text, nullable=False),
         Column("reason_code", Text, nullable=False),
         Column("reissue_of", Text, nullable=False),
+        Column("held_from", Date),
         Index("ix_payments_stream", "stream"),
         Index("ix_payments_cycle", "cycle_reference"),
     )
-    _STATUS, _REASON = 9, 10
+    _STATUS, _REASON, _HELD_FROM = 9, 10, 12
 
     def concerns(self, event_type: type[Event]) -> bool:
         return event_type in (
             budget.PaymentScheduled,
             budget.PaymentConfirmed,
             budget.PaymentReturned,
+            budget.PaymentRejected,
+            budget.PaymentRefunded,
             budget.PaymentReissued,
             budget.PaymentCancelled,
         )
@@ -166,16 +174,23 @@ class Payments:
                 "scheduled",
                 "",
                 "",
+                None,
             ]
         elif isinstance(event, budget.PaymentConfirmed):
             rows[event.payment_reference,][self._STATUS] = "confirmed"
-        elif isinstance(event, budget.PaymentReturned):
+        elif isinstance(event, budget.PaymentReturned | budget.PaymentRejected):
             row = rows[event.payment_reference,]
-            row[self._STATUS], row[self._REASON] = "returned", event.reason_code
+            was_returned = isinstance(event, budget.PaymentReturned)
+            row[self._STATUS] = "returned" if was_returned else "rejected"
+            row[self._REASON], row[self._HELD_FROM] = event.reason_code, event.effective_on
+        elif isinstance(event, budget.PaymentRefunded):
+            rows[event.payment_reference,][self._STATUS] = "refunded"
         elif isinstance(event, budget.PaymentCancelled):
             rows[event.payment_reference,][self._STATUS] = "cancelled"
             if event.reissue_of:
-                rows[event.reissue_of,][self._STATUS] = "returned"
+                came_back = rows[event.reissue_of,]
+                was_returned = came_back[self._REASON] in RETURN_REASONS
+                came_back[self._STATUS] = "returned" if was_returned else "rejected"
         elif isinstance(event, budget.PaymentReissued):
             returned = rows[event.reissue_of,]
             returned[self._STATUS] = "reissued"
@@ -191,6 +206,7 @@ class Payments:
                 "scheduled",
                 "",
                 event.reissue_of,
+                None,
             ]
 
 

@@ -18,7 +18,7 @@ from ledger.cycle_differences import (
 )
 from ledger.documents import page, safe_cell
 from ledger.money import plain_pounds
-from ledger.projections.audit import day
+from ledger.projections.words import day
 from ledger.statements.wording import days, pounds
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ledger.documents import page, safe_cell
 from ledger.money import plain_pounds
-from ledger.projections.audit import day
+from ledger.projections.words import day
 from ledger.statements.statement import AdjustedDays, ComingPayment, Statement, StatementRow
 from ledger.statements.wording import PARTS, days, pounds
 

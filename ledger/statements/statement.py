@@ -161,7 +161,7 @@ def owed_pence(budget: PersonalBudget) -> int:
     payments = budget.payments.values()
     return (
         sum(_adjustments_due(budget).values())
-        + sum(p.amount_pence for p in payments if p.status in ("scheduled", "returned"))
+        + sum(p.amount_pence for p in payments if p.status == "scheduled" or p.is_held)
         - budget.contribution_debt_pence
         - sum(clawback.outstanding_pence for clawback in budget.clawbacks.values())
     )
@@ -185,7 +185,7 @@ def _coming_payment(budget: PersonalBudget, period: Period) -> ComingPayment | N
     later = [
         (payment.pay_on, reference, payment)
         for reference, payment in budget.payments.items()
-        if payment.pay_on > period.ends_on and payment.status != "cancelled"
+        if payment.pay_on > period.ends_on and payment.stands
     ]
     if later:
         pay_on, reference, payment = min(later, key=lambda found: found[:2])
@@ -306,10 +306,14 @@ def _reference(event: Event) -> str:
     return next((str(getattr(event, name)) for name in names if hasattr(event, name)), "")
 
 
+_UNDOES = paying.PaymentCancelled | paying.PaymentRefunded
+"""What makes open again what a payment settled."""
+
+
 def _settled(event: Event) -> Counter[Part]:
-    """The adjustments a payment contains, negative where it was cancelled."""
+    """The adjustments a payment contains, negative where it was cancelled or refunded."""
     settled: Counter[Part] = Counter()
-    if isinstance(event, paying.PaymentScheduled | paying.PaymentCancelled):
+    if isinstance(event, paying.PaymentScheduled | _UNDOES):
         sign = 1 if isinstance(event, paying.PaymentScheduled) else -1
         for line in event.lines:
             if line.adjustment:
@@ -338,7 +342,7 @@ def _scheduled(e: paying.PaymentScheduled) -> dict[str, int]:
     return {**dict(_support(e.lines, 1)), "deducted_pence": e.deducted_pence}
 
 
-def _cancelled(e: paying.PaymentCancelled) -> dict[str, int]:
+def _undone(e: paying.PaymentCancelled | paying.PaymentRefunded) -> dict[str, int]:
     deducted = sum(pence for _, pence in e.deductions)
     return {**dict(_support(e.lines, -1)), "deducted_pence": -deducted}
 
@@ -349,7 +353,8 @@ def _amount(name: str, sign: int = 1) -> Callable[[Any], dict[str, int]]:
 
 MOVES: dict[type[Event], Callable[[Any], dict[str, int]]] = {
     paying.PaymentScheduled: _scheduled,
-    paying.PaymentCancelled: _cancelled,
+    paying.PaymentCancelled: _undone,
+    paying.PaymentRefunded: _undone,
     paying.PaymentConfirmed: _amount("paid_pence"),
     paying.PaymentReturned: _amount("paid_pence", -1),
     contributions.ContributionInvoiced: _amount("invoiced_pence"),

@@ -14,6 +14,7 @@ from ledger.aggregates import (
     care_decisions,
     clawbacks,
     contributions,
+    estates,
     payees,
     payments,
     spend_returns,
@@ -24,7 +25,7 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period
 from ledger.entitlement import EntitlementLine, LineKind
 from ledger.money import format_pounds
-from ledger.projections.audit import RETURN_REASONS, day, words
+from ledger.projections.words import REJECTION_REASONS, RETURN_REASONS, day, words
 
 NEVER_CHANGES_WHAT_IS_OWED: frozenset[type[Event]] = frozenset(
     {
@@ -33,6 +34,9 @@ NEVER_CHANGES_WHAT_IS_OWED: frozenset[type[Event]] = frozenset(
         care_decisions.AgreementSigned,
         payees.PayeeProposed,
         payees.PayeeVerified,
+        # What a death changes is the closing, and each refund.
+        estates.EstateCaseOpened,
+        estates.EstateCaseDecided,
         spend_returns.SpendReturnRequested,
         spend_returns.SpendReturnSubmitted,
         spend_returns.SpendReturnQueried,
@@ -184,6 +188,20 @@ WORDS: dict[type[Event], Words] = {
         lambda e, _: (
             f"{pounds(e.amount_pence)} came back because {RETURN_REASONS[e.reason_code]}. "
             "The council holds it until it is settled."
+        ),
+    ),
+    payments.PaymentRejected: Words(
+        "Payment not taken by the bank",
+        lambda e, _: (
+            f"{pounds(e.amount_pence)} was not taken because "
+            f"{REJECTION_REASONS[e.reason_code]}. The council holds it until it is settled."
+        ),
+    ),
+    payments.PaymentRefunded: Words(
+        "Payment taken back into your budget",
+        lambda e, _: (
+            f"{pounds(e.amount_pence)} that came back was not sent again. What it was for is "
+            "still open."
         ),
     ),
     payments.PaymentReissued: Words(
