@@ -19,6 +19,7 @@ from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, Table, Te
 from ledger.accounts import masked, parse_account_name, parse_account_number, parse_sort_code
 from ledger.errors import PayeeReferenceMismatch, PayeeUnknown, PersonUnknown
 from ledger.keyring import Keyring, place
+from ledger.private import Private
 
 __all__ = [
     "Keyring",
@@ -120,18 +121,6 @@ idempotency_keys = Table(
 
 
 # --- details, and how they are read -----------------------------------------------------------
-
-
-class Private(msgspec.Struct, frozen=True):
-    """A record about a person; its `repr` shows references only, so logs and tracebacks do too."""
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        shown = [field for field in self.__struct_fields__ if field.endswith("_reference")]
-        return [(field, getattr(self, field)) for field in shown]
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
-        return f"{type(self).__name__}({shown}, ...)"
 
 
 class PersonDetails(Private, frozen=True):
