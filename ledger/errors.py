@@ -124,6 +124,10 @@ class BankFileUnreadable(Refusal):
     """A bank file must be right in every line and total, or it is refused whole."""
 
 
+class ReportNamesUnreadable(Refusal):
+    """The names in a bank's report must be TOML text under keys that the ledger knows."""
+
+
 # --- a personal budget --------------------------------------------------------------------
 
 

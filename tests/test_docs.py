@@ -34,7 +34,7 @@ from ledger.terms import AllocationTerm, ContributionTerm, Terms
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 MARKDOWN = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-BY_HAND = {"bacs.md", "pain001.md", "glossary.md"}
+BY_HAND = {"bacs.md", "bank-reports.md", "pain001.md", "glossary.md"}
 
 
 def place(path: Path) -> str:
