@@ -26,6 +26,7 @@ from docs.assessment_file_page import assessment_file_page
 from docs.assessment_page import assessment_page
 from docs.markdown import code, page, paragraph, table
 from docs.rates_page import rates_page
+from ledger.aggregates.bank_report import QUEUED_BECAUSE
 from ledger.aggregates.care_decisions import LAWFUL_EXCLUSIONS
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
 from ledger.aggregates.event_sourced import EVENT_TYPES, TOPICS, Event, EventType
@@ -106,6 +107,7 @@ _COMMON = frozenset(Event.__struct_fields__)
 _STREAMS = {
     "personal-budget": "A personal budget",
     "payment-cycle": "A payment cycle",
+    "bank-report": "A bank's report",
     "mass-change": "A mass change",
     "accounting-periods": "The accounts",
 }
@@ -422,6 +424,10 @@ def codes_page() -> str:
         "## Why the bank sent a payment back",
         "`pbledger budget return-payment` takes the code of the bank's report (Bacs ARUCS).",
         table(("Code", "Meaning"), [(code(k), v) for k, v in RETURN_REASONS.items()]),
+        "## Why an item of a bank's report waits",
+        "`pbledger reports queue` lists them; nothing is recorded for one until someone says what "
+        "it is.",
+        table(("Code", "Meaning"), [(code(k), v) for k, v in QUEUED_BECAUSE.items()]),
         "## Why the bank did not take a payment",
         "ISO 20022 codes of a payment status report; `input_error` is any error of the Bacs input "
         "report.",

@@ -21,6 +21,7 @@ from eventsourcing.persistence import (
 from sqlalchemy import Engine, inspect
 
 from ledger import database, migrations, store
+from ledger.aggregates.bank_report import BankReport
 from ledger.aggregates.event_sourced import EventSourced, Recorded, Said, stream_id
 from ledger.aggregates.mass_change import MassChange
 from ledger.aggregates.payees import PayeeType
@@ -37,6 +38,7 @@ from ledger.errors import (
     MassChangeNotFound,
     PersonAlreadyKnown,
     Refusal,
+    ReportNotFound,
     StoreUnavailable,
     VersionConflict,
 )
@@ -52,6 +54,7 @@ _NOT_FOUND: dict[type[EventSourced], type[Refusal]] = {
     PersonalBudget: BudgetNotFound,
     PaymentCycle: CycleNotFound,
     MassChange: MassChangeNotFound,
+    BankReport: ReportNotFound,
 }
 
 

@@ -12,6 +12,7 @@ _DURABLE_RIGHTS = {
     "payee_details": "SELECT, INSERT, DELETE",
     "financial_assessments": "SELECT, INSERT, DELETE",
     "bank_files": "SELECT, INSERT",
+    "bank_reports": "SELECT, INSERT",
     "modulus_tables": "SELECT, INSERT",  # a table is never changed: another version is loaded
     "idempotency_keys": "SELECT, INSERT, DELETE",
 }

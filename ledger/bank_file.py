@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select
 
+from ledger.aggregates.cycle_events import CycleLine
 from ledger.aggregates.event_sourced import Said
-from ledger.aggregates.payment_cycle import CycleLine, PaymentCycle
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.bank.bacs import read_bacs, write_bacs
 from ledger.bank.pain001 import Profile, Version, write_pain001

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
-from ledger.aggregates.payment_cycle import PROMISED
+from ledger.aggregates.cycle_events import PROMISED
 from ledger.application import Ledger, said
 from ledger.bank_file import working_days
 from ledger.config import Settings

@@ -86,6 +86,11 @@ class Settings(BaseSettings):
         default="",
         description="Bank holidays proclaimed since this release: YYYY-MM-DD, comma-separated.",
     )
+    arucs_names_file: Path | None = Field(
+        default=None,
+        description="The names that your bank uses in the ARUCS report (TOML), where they are not "
+        "the usual ones.",
+    )
     files_folder: Path = Field(
         default=Path("bank-files"), description="Where bank files are written."
     )

@@ -32,7 +32,8 @@ from typing import Literal, get_args
 
 import msgspec
 
-from ledger.aggregates.payment_cycle import CycleException, CycleLine, PaymentCycle
+from ledger.aggregates.cycle_events import CycleException, CycleLine
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.dates import Period
 from ledger.entitlement import EntitlementLine, LineKind
 from ledger.money import divide_half_up

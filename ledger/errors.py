@@ -124,6 +124,47 @@ class BankFileUnreadable(Refusal):
     """A bank file must be right in every line and total, or it is refused whole."""
 
 
+# --- what banks send back -----------------------------------------------------------------
+
+
+class ReportNamesUnreadable(Refusal):
+    """The names in a bank's report must be TOML text under keys that the ledger knows."""
+
+
+class ReportForAnotherUser(Refusal):
+    """A bank's report must be about this council's own service user number."""
+
+
+class ReportAboutUnknownFile(Refusal):
+    """A bank's report must be about a file that was sent from here."""
+
+
+class ReportTotalsDiffer(Refusal):
+    """What a bank's report says of a file must add up to that file, to the penny."""
+
+
+class ReportNotFound(Refusal):
+    """There is no bank report with that reference."""
+
+    status = 404
+
+
+class ReportItemNotFound(Refusal):
+    """No item with that number waits in the report's queue."""
+
+    status = 404
+
+
+class ReportItemAlreadyResolved(Refusal):
+    """The queued item was matched or dismissed before."""
+
+    status = 409
+
+
+class ReportItemDiffers(Refusal):
+    """A queued item can be matched only to a payment of the same amount, and in its place."""
+
+
 # --- a personal budget --------------------------------------------------------------------
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from ledger.aggregates.payment_cycle import PROMISED, PaymentCycle
+from ledger.aggregates.cycle_events import PROMISED
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.cycle_differences import CycleDifferences, cycle_differences
 from ledger.errors import InvalidValue

@@ -14,9 +14,10 @@ from pathlib import Path
 from eventsourcing.persistence import IntegrityError
 from sqlalchemy import select
 
+from ledger.aggregates.cycle_events import CycleLine
 from ledger.aggregates.cycle_preparation import Preparation
 from ledger.aggregates.event_sourced import Recorded, Said, stream_id
-from ledger.aggregates.payment_cycle import CycleLine, PaymentCycle
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.payments import PaymentDue, payment_events
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import ATTEMPTS, Ledger
@@ -287,18 +288,24 @@ def issue_cycle(
             ledger.append(events, rows)
         except IntegrityError:  # another file took the serial, or someone issued this cycle
             continue
-        assert cycle.issued is not None, "issued now or before"
-        path = (folder or ledger.settings.files_folder) / cycle.issued.file_name
-        write_whole(path, bank_file(ledger, reference))
+        issued = cycle.require_issued()
+        path = (folder or ledger.settings.files_folder) / issued.file_name
+        write_whole(path, bank_file(ledger, reference, issued.submission_serial))
         return path
     raise ConcurrentChange(f"{reference} is being issued by others; try again.")
 
 
-def bank_file(ledger: Ledger, reference: str) -> bytes:
-    """The very bytes of the file issued for a cycle. Raises `CycleNotIssued`."""
+def bank_file(ledger: Ledger, reference: str, submission_serial: str | None = None) -> bytes:
+    """The very bytes of the file issued last for a cycle, or of the one with a serial.
+
+    Raises `CycleNotIssued`.
+    """
+    column = bank_files.c.submission_serial
     query = select(bank_files).where(bank_files.c.cycle_reference == reference)
+    if submission_serial is not None:
+        query = query.where(column == submission_serial)
     with ledger.engine.connect() as connection:
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(query.order_by(column.desc()).limit(1)).one_or_none()
     if row is None:
         raise CycleNotIssued(f"No bank file has been issued for {reference}.")
     content = ledger.keyring.open(

@@ -19,6 +19,7 @@ from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, Table, Te
 from ledger.accounts import masked, parse_account_name, parse_account_number, parse_sort_code
 from ledger.errors import PayeeReferenceMismatch, PayeeUnknown, PersonUnknown
 from ledger.keyring import Keyring, place
+from ledger.private import Private
 
 __all__ = [
     "Keyring",
@@ -28,6 +29,7 @@ __all__ = [
     "Private",
     "Row",
     "bank_files",
+    "bank_reports",
     "durable",
     "financial_assessments",
     "idempotency_keys",
@@ -79,9 +81,18 @@ bank_files = Table(
     durable,
     Column("service_user_number", Text, primary_key=True),
     Column("submission_serial", Text, primary_key=True),
-    Column("cycle_reference", Text, nullable=False, unique=True),
+    Column("cycle_reference", Text, nullable=False, index=True),
     Column("file_name", Text, nullable=False),
     Column("format", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+bank_reports = Table(
+    "bank_reports",
+    durable,
+    Column("report_reference", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
 )
@@ -120,18 +131,6 @@ idempotency_keys = Table(
 
 
 # --- details, and how they are read -----------------------------------------------------------
-
-
-class Private(msgspec.Struct, frozen=True):
-    """A record about a person; its `repr` shows references only, so logs and tracebacks do too."""
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        shown = [field for field in self.__struct_fields__ if field.endswith("_reference")]
-        return [(field, getattr(self, field)) for field in shown]
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
-        return f"{type(self).__name__}({shown}, ...)"
 
 
 class PersonDetails(Private, frozen=True):

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
+from ledger.aggregates import cycle_events as cycle
 from ledger.aggregates import mass_change, payments
-from ledger.aggregates import payment_cycle as cycle
 from ledger.aggregates.accounting_periods import AccountingPeriodClosed, AccountingPeriods
 from ledger.aggregates.allocations import AllocationRevised
 from ledger.aggregates.care_decisions import BudgetOpened
@@ -23,6 +23,7 @@ from ledger.aggregates.contributions import (
     FinancesAssessed,
 )
 from ledger.aggregates.event_sourced import Event, stream_id
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.assessments import terms_of
@@ -257,7 +258,7 @@ class _Walk:
         elif isinstance(event, payments.PaymentCancelled):
             self._cycle(event.cycle_reference).promise(-1, -event.amount_pence)
         elif isinstance(event, cycle.CycleLinesListed | cycle.CyclePrepared | cycle.CycleIssued):
-            _require_place(position, stream, cycle.PaymentCycle.STREAM, event.reference)
+            _require_place(position, stream, PaymentCycle.STREAM, event.reference)
             self._of_cycle(stream, event)
         elif isinstance(event, cycle.CycleApproved):
             if stream not in self.by_stream:
@@ -308,7 +309,7 @@ def _require_file(ledger: Ledger, issued: cycle.CycleIssued) -> None:
     """The stored file is the one recorded, and pays exactly the lines of its cycle."""
     where = f"Bank file {issued.file_name}"
     try:
-        content = bank_file(ledger, issued.reference)
+        content = bank_file(ledger, issued.reference, issued.submission_serial)
         if hashlib.sha256(content).hexdigest() != issued.file_sha256:
             raise Wrong(f"{where}: its bytes are not those recorded when it was issued.")
         credits = credits_in(issued.file_format, content)

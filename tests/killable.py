@@ -26,6 +26,7 @@ from ledger import mass_changes, payment_run
 from ledger.aggregates.mass_change import MassChange, MassChangeParameters
 from ledger.application import Ledger
 from ledger.assessments import Assessment, record_assessment
+from ledger.bank_reports import import_report
 from ledger.calendar_cycles import prepare_due_cycles
 from ledger.caseload_import import import_caseload, verify_payees
 from ledger.charging.facts import Facts, IncomeLine
@@ -33,6 +34,7 @@ from ledger.errors import UnderEighteen
 from ledger.mass_changes import apply_mass_change, prepare_mass_change
 from ledger.projections import APPENDING, KEYED, Projections
 from ledger.store import PostgresRecorder
+from tests.bank_reports import Returned, arucs_xml
 from tests.given import FIRST_DAY, on
 from tests.main_job import (
     IMPORTED_AT,
@@ -83,6 +85,17 @@ def approve_change(ledger: Ledger) -> None:
     )
 
 
+def bring_in_report(ledger: Ledger) -> None:
+    """Two payments came back, one of them because of a death, and one item fits nothing."""
+    lines = ledger.cycle("C2026-01").lines
+    items = [
+        Returned(line.payment_reference, line.amount_pence, code)
+        for line, code in zip(lines, ("B128", "2128"), strict=False)
+    ]
+    report = arucs_xml("123456", [*items, Returned("STRANGER", 1)], on("04-08"))
+    import_report(ledger, report, says("carol", "04-09"))
+
+
 STEPS: dict[str, Callable[[Ledger], object]] = {
     "import": lambda ledger: import_caseload(
         ledger, example_caseload(BUDGETS), recorded_at=IMPORTED_AT, recorded_by="alice"
@@ -92,6 +105,7 @@ STEPS: dict[str, Callable[[Ledger], object]] = {
     "approve": lambda ledger: approve(ledger, ledger.cycle("C2026-01")),
     "issue": lambda ledger: issue(ledger, ledger.cycle("C2026-01")),
     "settle": lambda ledger: settle(ledger, ledger.cycle("C2026-01")),
+    "bring in report": bring_in_report,
     "assess": assess,
     "prepare change": lambda ledger: prepare_mass_change(
         ledger, CHANGE, CHANGING, says("petra", "05-01")

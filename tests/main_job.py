@@ -12,12 +12,14 @@ from typing import Any
 from sqlalchemy import select
 
 from ledger.aggregates.accounting_periods import ACCOUNTS, AccountingPeriods
+from ledger.aggregates.bank_report import BankReport
 from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.mass_change import MassChange, MassChangeParameters
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.bank.bacs import BacsFile, read_bacs
+from ledger.bank_reports import import_report
 from ledger.caseload import Caseload, CaseloadBudget, CaseloadLine, read_caseload
 from ledger.caseload_import import import_caseload, verify_payees
 from ledger.config import Settings
@@ -31,6 +33,7 @@ from ledger.payment_run import (
     settle_cycle,
 )
 from ledger.projections.tables import read_tables
+from tests.bank_reports import Refused, input_report_xml
 from tests.given import FIRST_DAY, cycle_period, on, pay_day
 
 IMPORTED_AT = datetime(2026, 3, 20, 10, tzinfo=UTC)
@@ -314,8 +317,31 @@ def a_busy_council(ledger: Ledger, budgets: int = 200) -> None:
     issue(ledger, approve(ledger, again))
     close_accounts(ledger, "2026-04-24")  # so that what is settled now falls on the day after
     settle(ledger, again)
-    run_cycle(ledger, 2)
+    refund = {"payment_reference": payments[3], "effective_on": date(2026, 4, 27)}
+    tell_budget(ledger, some[3], "refund_payment", **refund)
+    second = approve(ledger, prepare(ledger, 2))
+    issue(ledger, second)
+    bring_in_answers(ledger, ledger.cycle(second.reference))
+    settle(ledger, second)
     raise_rates(ledger)
+
+
+def bring_in_answers(ledger: Ledger, cycle: PaymentCycle) -> None:
+    """Carol brings in what Bacs says of a file: one payment is not taken, and one item unclear."""
+    issued, lost = cycle.require_issued(), cycle.lines[-1]
+    report = input_report_xml(
+        ledger.settings.bacs_service_user_number,
+        issued.submission_serial,
+        accepted=(issued.record_count - 1, issued.total_pence - lost.amount_pence),
+        processing_on=issued.processing_on,
+        errors=[
+            Refused(lost.payment_reference, lost.amount_pence),
+            Refused(cycle.lines[0].payment_reference, 100, "AMENDED"),
+        ],
+    )
+    report_reference = import_report(ledger, report, says("carol", issued.processing_on)).reference
+    dismissal: Any = {"item": 2, "reason_code": "settled_by_hand", **says("dora", "2026-05-01")}
+    ledger.change(BankReport, report_reference, lambda r: r.dismiss(**dismissal))
 
 
 def raise_rates(ledger: Ledger) -> None:

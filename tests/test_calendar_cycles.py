@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.aggregates.payment_cycle import CyclePrepared, PaymentCycle
+from ledger.aggregates.cycle_events import CyclePrepared
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.calendar_cycles import (
     CycleStanding,

@@ -15,7 +15,8 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from ledger.aggregates.payment_cycle import CycleException, CycleLine, PaymentCycle
+from ledger.aggregates.cycle_events import CycleException, CycleLine
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.cycle_differences import (
     CAUSES,

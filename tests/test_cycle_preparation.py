@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
+from ledger.aggregates.cycle_events import CycleException, CycleLine
 from ledger.aggregates.cycle_preparation import (
     EXCEPTIONS,
     Preparation,
     check_character,
     new_payment_reference,
 )
-from ledger.aggregates.payment_cycle import CycleException, CycleLine, PaymentCycle
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.payments import PaymentScheduled
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period

@@ -34,7 +34,7 @@ from ledger.terms import AllocationTerm, ContributionTerm, Terms
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 MARKDOWN = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-BY_HAND = {"bacs.md", "pain001.md", "glossary.md"}
+BY_HAND = {"bacs.md", "bank-reports.md", "pain001.md", "glossary.md"}
 
 
 def place(path: Path) -> str:
@@ -136,7 +136,8 @@ def parse(command: Any, arguments: list[str], name: str = "pbledger", parent: An
 @pytest.mark.parametrize("line", list(pbledger_lines()))
 def test_a_command_shown_is_one_the_program_understands(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("caseload.csv", "assessments.csv", "valacdos.txt", "scsubtab.txt"):
+    files = "caseload.csv assessments.csv valacdos.txt scsubtab.txt INPUT.xml ARUCS.xml AWACS.xml"
+    for name in files.split():
         (tmp_path / name).touch()
     parse(typer.main.get_command(app), shlex.split(line)[1:])
 

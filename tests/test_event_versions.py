@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from ledger.aggregates.accounting_periods import AccountingPeriods
+from ledger.aggregates.bank_report import BankReport
 from ledger.aggregates.event_sourced import EVENT_TYPES, TOPICS
 from ledger.aggregates.mass_change import MassChange
 from ledger.aggregates.payment_cycle import PaymentCycle
@@ -56,7 +57,7 @@ def fields_given(value: Any, plain: Any) -> Iterator[str]:
 def test_every_registered_topic_has_an_example() -> None:
     """A new event: add golden/events/<topic>.json, one line as it would be stored."""
     streams = {topic.partition(".")[0] for topic in EVENT_TYPES}
-    kinds = (PersonalBudget, PaymentCycle, AccountingPeriods, MassChange)
+    kinds = (PersonalBudget, PaymentCycle, BankReport, AccountingPeriods, MassChange)
     assert streams == {kind.STREAM for kind in kinds}
     assert {topic for topic, _ in EXAMPLES} == EVENT_TYPES.keys()
 

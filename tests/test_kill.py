@@ -35,7 +35,7 @@ from tests.main_job import bank_file_total, log_of, rows_of, settings_for
 from tests.postgres import fresh_database
 
 ROOT = Path(__file__).parent.parent
-JOB = ["import", "verify payees", "prepare", "approve", "issue", "settle",
+JOB = ["import", "verify payees", "prepare", "approve", "issue", "settle", "bring in report",
        "assess", "prepare change", "approve change", "apply change"]  # fmt: skip
 KINDS = ["sqlite", "postgresql"]
 RANDOM_KILLS = 10  # of each kind of database

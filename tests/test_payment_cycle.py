@@ -12,21 +12,22 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from ledger.aggregates.event_sourced import Event, Recorded
-from ledger.aggregates.payment_cycle import (
-    LINES_IN_AN_EVENT,
+from ledger.aggregates.cycle_events import (
+    CycleAcknowledged,
     CycleApproved,
     CycleCancelled,
     CycleException,
+    CycleFileRefused,
     CycleIssued,
     CycleLine,
     CycleLinesListed,
     CyclePrepared,
     CycleRejected,
     CycleSettled,
-    PaymentCycle,
     lines_hash,
 )
+from ledger.aggregates.event_sourced import Event, Recorded
+from ledger.aggregates.payment_cycle import LINES_IN_AN_EVENT, PaymentCycle
 from ledger.entitlement import EntitlementLine
 from ledger.errors import (
     ApproverPreparedCycle,
@@ -334,6 +335,58 @@ def test_only_an_issued_cycle_is_settled(standing: str) -> None:
     STANDINGS[standing]().when("settle").refused(CycleNotIssued)
 
 
+# --- what the bank answers ----------------------------------------------------------------
+
+ANSWER = {"report_reference": "INPUT-1", "submission_serial": "000001"}
+TAKEN = {**ANSWER, "is_taken": True}
+REFUSED = {**ANSWER, "reason_code": "AM05"}
+
+
+def test_the_bank_takes_the_file_and_says_so_once() -> None:
+    story = a_cycle("issue").when("acknowledge", **TAKEN).then(CycleAcknowledged, **TAKEN)
+    assert story.aggregate.is_taken
+    story.when("acknowledge", **{**TAKEN, "report_reference": "PAIN002-1"}).nothing()
+
+
+def test_what_the_bank_did_not_take_is_not_paid_when_the_cycle_settles() -> None:
+    not_taken = {**ANSWER, "is_taken": False, "rejected_count": 1, "rejected_pence": 4_000}
+    story = a_cycle("issue").when("acknowledge", **not_taken).then(CycleAcknowledged)
+    assert not story.aggregate.is_taken, "it was silent about the other"
+    story.when("acknowledge", **TAKEN).then(CycleAcknowledged, rejected_count=0)
+    story.when("settle", effective_on=PAY_ON).then(CycleSettled, total_pence=66_820)
+
+
+def test_a_file_refused_whole_is_made_anew_under_another_serial() -> None:
+    story = a_cycle("issue").when("refuse_file", **REFUSED).then(CycleFileRefused, **REFUSED)
+    assert (story.aggregate.status, story.aggregate.issued) == ("approved", None)
+    story.when("refuse_file", **REFUSED).nothing()
+    story.when("acknowledge", **TAKEN).refused(CycleNotIssued)
+    story.when("issue", **{**FILE, "submission_serial": "000002"}).then(CycleIssued)
+    story.when("refuse_file", **REFUSED).nothing()
+    assert story.aggregate.status == "issued", "the refusal was of the file before"
+    story.when("acknowledge", **TAKEN).refused(CycleNotIssued)
+    story.when("acknowledge", **{**TAKEN, "submission_serial": "000002"}).then(CycleAcknowledged)
+
+
+def test_a_cycle_whose_file_was_refused_can_be_cancelled() -> None:
+    a_cycle("issue").and_("refuse_file", **REFUSED).when("cancel").then(CycleCancelled)
+
+
+@pytest.mark.parametrize(("step", "facts"), [("acknowledge", TAKEN), ("refuse_file", REFUSED)])
+@pytest.mark.parametrize("standing", refused_everywhere_but("issued", "settled"))
+def test_only_a_file_that_was_sent_is_answered(
+    standing: str, step: str, facts: dict[str, Any]
+) -> None:
+    STANDINGS[standing]().when(step, **facts).refused(CycleNotIssued)
+
+
+def test_a_file_that_was_taken_in_part_or_paid_cannot_be_refused_whole() -> None:
+    not_taken = {**ANSWER, "is_taken": False, "rejected_count": 1, "rejected_pence": 4_000}
+    story = a_cycle("issue").and_("acknowledge", **not_taken)
+    story.when("refuse_file", **REFUSED).refused(CycleNotIssued)
+    a_cycle("settle").when("refuse_file", **REFUSED).refused(CycleNotIssued)
+
+
 # --- the seal over the lines --------------------------------------------------------------
 
 OTHERWISE: dict[str, Any] = {
@@ -462,6 +515,8 @@ ANY_STEP = st.sampled_from(
         ("cancel", {}),
         ("issue", FILE),
         ("settle", {"effective_on": PAY_ON}),
+        ("acknowledge", {**TAKEN, "rejected_count": 1, "rejected_pence": 4_000}),
+        ("refuse_file", REFUSED),
     ]
 )
 

@@ -405,13 +405,14 @@ def test_scheduled_issued_and_the_bank_file_agree_for_every_cycle(ledger: Ledger
         assert cycle.issued is not None
         assert total["scheduled_pence"] == cycle.issued.total_pence
         assert total["issued_pence"] == bank_file_total(ledger, reference)
-        assert total["confirmed_pence"] == cycle.issued.total_pence
+        assert total["confirmed_pence"] == cycle.issued.total_pence - cycle.rejected_pence
+        assert total["rejected_pence"] == cycle.rejected_pence
         assert total["outstanding_pence"] == 0
     assert sums["C2026-01"]["returned_pence"] == sum(
         payment.amount_pence
         for b in ledger.budgets()
         for payment in b.payments.values()
-        if payment.status in ("returned", "reissued")
+        if payment.held and payment.held.status == "returned"
     )
 
 
@@ -421,6 +422,7 @@ def test_the_whole_ledger_balances_and_ties_to_the_bank(ledger: Ledger):
     standing = all_balances(ledger.engine)
     assert sum(standing.values()) == 0
     paid = sum(bank_file_total(ledger, r) for r in ("C2026-01", "C2026-01R", "C2026-02"))
-    returned = sum(row["returned_pence"] for row in finance_totals(ledger.engine))
+    totals = finance_totals(ledger.engine)
+    returned = sum(row["returned_pence"] + row["rejected_pence"] for row in totals)
     assert standing["bank"] == returned - paid
     assert standing["payments_due"] == 0

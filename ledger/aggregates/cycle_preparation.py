@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import date
 
+from ledger.aggregates.cycle_events import CycleException, CycleLine
 from ledger.aggregates.payees import Payee
-from ledger.aggregates.payment_cycle import CycleException, CycleLine
 from ledger.aggregates.payments import PaymentDue
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period

@@ -6,23 +6,31 @@ those lines, so that what was approved is provably what was paid.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from datetime import date
-from typing import ClassVar, Literal, Unpack
+from typing import ClassVar, Unpack
 
-import msgspec
-
-from ledger.aggregates.event_sourced import (
-    Event,
-    EventSourced,
-    Said,
-    applies,
-    register,
+from ledger.aggregates.cycle_events import (
+    CycleAcknowledged,
+    CycleApproved,
+    CycleCancelled,
+    CycleException,
+    CycleFileRefused,
+    CycleIssued,
+    CycleLine,
+    CycleLinesListed,
+    CyclePrepared,
+    CycleRejected,
+    CycleSettled,
+    CycleStatus,
+    RejectionReason,
+    lines_hash,
 )
+from ledger.aggregates.event_sourced import EventSourced, Said, applies, register
+from ledger.aggregates.payments import BankRejection
 from ledger.dates import Period
-from ledger.entitlement import EntitlementLine, FundingTotal, funding_totals
+from ledger.entitlement import funding_totals
 from ledger.errors import (
     ApproverPreparedCycle,
     CycleAlreadyDecided,
@@ -37,104 +45,6 @@ from ledger.errors import (
 LINES_IN_AN_EVENT = 500
 _REFERENCE = re.compile(r"[A-Z0-9][A-Z0-9-]{0,19}")
 
-RejectionReason = Literal["totals_unexpected", "exceptions_unexplained", "wrong_period", "other"]
-
-
-class CycleLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One payment to be made. `budget_version` is the history the amount was worked out from.
-
-    `reissue_of` names the returned payment that this one sends again; it then has no lines."""
-
-    budget_reference: str
-    budget_version: int
-    payment_reference: str
-    payee_reference: str
-    amount_pence: int
-    lines: tuple[EntitlementLine, ...] = ()
-    deductions: tuple[tuple[str, int], ...] = ()
-    reissue_of: str = ""
-
-    @property
-    def deducted_pence(self) -> int:
-        return sum(pence for _, pence in self.deductions)
-
-
-class CycleException(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Something the approver should see before approving, about one budget."""
-
-    code: str
-    budget_reference: str
-    payment_reference: str = ""
-    detail: str = ""
-    was_pence: int | None = None
-    now_pence: int | None = None
-
-
-class CycleLinesListed(Event):
-    """Some of the lines and exceptions of the preparation under way."""
-
-    reference: str
-    lines: tuple[CycleLine, ...]
-    exceptions: tuple[CycleException, ...] = ()
-
-
-class CyclePrepared(Event):
-    """The preparation is whole: its totals, and a hash over exactly the lines listed for it.
-
-    A later preparation replaces it."""
-
-    reference: str
-    period: Period
-    pay_on: date
-    line_count: int
-    total_pence: int
-    lines_sha256: str
-    exception_count: int
-    funding: tuple[FundingTotal, ...]
-    off_cycle: bool = False
-
-
-class CycleApproved(Event):
-    """Someone other than the preparer approved exactly these lines."""
-
-    total_pence: int
-    lines_sha256: str
-
-
-class CycleRejected(Event):
-    """Someone other than the preparer turned the cycle down."""
-
-    reason_code: RejectionReason
-
-
-class CycleCancelled(Event):
-    """The cycle was withdrawn before any file was issued."""
-
-
-class CycleIssued(Event):
-    """The bank file was made. The same bytes can be fetched again."""
-
-    reference: str
-    file_name: str
-    file_format: str
-    file_sha256: str
-    record_count: int
-    total_pence: int
-    submission_serial: str
-    processing_on: date
-    funding: tuple[FundingTotal, ...]
-
-
-class CycleSettled(Event):
-    """The bank paid the file on `effective_on`."""
-
-    total_pence: int
-
-
-CycleStatus = Literal["prepared", "approved", "rejected", "cancelled", "issued", "settled"]
-PROMISED: tuple[CycleStatus, ...] = ("approved", "issued", "settled")
-"""The states in which a cycle's payments are promised, sent or paid."""
-
 
 class PaymentCycle(EventSourced):
     """A run of payments for a period, paid on one day."""
@@ -147,6 +57,9 @@ class PaymentCycle(EventSourced):
         self.prepared: CyclePrepared | None = None
         self.approved: CycleApproved | None = None
         self.issued: CycleIssued | None = None
+        self.refused_serials: set[str] = set()
+        self.is_taken = False
+        self.rejected_count = self.rejected_pence = 0
         self.lines: list[CycleLine] = []
         self.exceptions: list[CycleException] = []
         self._listing: tuple[list[CycleLine], list[CycleException]] = ([], [])
@@ -277,6 +190,56 @@ class PaymentCycle(EventSourced):
             )
         )
 
+    def refuse_file(
+        self,
+        *,
+        report_reference: str,
+        submission_serial: str,
+        reason_code: BankRejection,
+        **said: Unpack[Said],
+    ) -> None:
+        """Record that the bank refused the whole file: another can be made, or the cycle cancelled.
+
+        The payments stay promised until then. Said again of a file refused before: nothing.
+        """
+        if submission_serial in self.refused_serials:
+            return
+        self._require_sent(submission_serial)
+        if self.rejected_count or self.status == "settled":
+            raise CycleNotIssued(f"Some of {self.reference} was taken or is paid already.")
+        self._record(
+            CycleFileRefused(
+                report_reference=report_reference,
+                submission_serial=submission_serial,
+                reason_code=reason_code,
+                **said,
+            )
+        )
+
+    def acknowledge(
+        self,
+        *,
+        report_reference: str,
+        submission_serial: str,
+        is_taken: bool,
+        rejected_count: int = 0,
+        rejected_pence: int = 0,
+        **said: Unpack[Said],
+    ) -> None:
+        """Record what the bank answered; what was known already is not recorded again."""
+        self._require_sent(submission_serial)
+        if (is_taken and not self.is_taken) or rejected_count:
+            self._record(
+                CycleAcknowledged(
+                    report_reference=report_reference,
+                    submission_serial=submission_serial,
+                    is_taken=is_taken,
+                    rejected_count=rejected_count,
+                    rejected_pence=rejected_pence,
+                    **said,
+                )
+            )
+
     def settle(self, **said: Unpack[Said]) -> None:
         """Record that the bank paid the file; `effective_on` is not before the pay date."""
         if self.status == "settled":
@@ -285,12 +248,25 @@ class PaymentCycle(EventSourced):
             raise CycleNotIssued(f"{self.reference} is {self.status or 'not prepared'}.")
         if said["effective_on"] < self.prepared.pay_on:
             raise CycleNotSettledYet(f"{self.reference} is paid on {self.prepared.pay_on}.")
-        self._record(CycleSettled(total_pence=self.prepared.total_pence, **said))
+        paid_pence = self.prepared.total_pence - self.rejected_pence
+        self._record(CycleSettled(total_pence=paid_pence, **said))
+
+    def _require_sent(self, submission_serial: str) -> None:
+        if self.require_issued().submission_serial != submission_serial:
+            raise CycleNotIssued(
+                f"The file {submission_serial} is not the one that was sent for {self.reference}."
+            )
 
     def require_issuable(self) -> None:
         """A bank file may be made now: the cycle is approved and none was made before."""
         if self.status != "approved":
             raise CycleNotApproved(f"{self.reference} is {self.status or 'not prepared'}.")
+
+    def require_issued(self) -> CycleIssued:
+        """The bank file that stands; none was made, or the bank refused it: `CycleNotIssued`."""
+        if self.issued is None:
+            raise CycleNotIssued(f"{self.reference} has no bank file.")
+        return self.issued
 
     def _require_decidable(self, step: str, decided_by: str) -> CyclePrepared:
         self._require_status(step, "prepared")
@@ -331,24 +307,20 @@ class PaymentCycle(EventSourced):
     def _cycle_issued(self, event: CycleIssued) -> None:
         self.status, self.issued = "issued", event
 
+    @applies(CycleFileRefused)
+    def _cycle_file_refused(self, event: CycleFileRefused) -> None:
+        self.status, self.issued, self.is_taken = "approved", None, False
+        self.refused_serials.add(event.submission_serial)
+
+    @applies(CycleAcknowledged)
+    def _cycle_acknowledged(self, event: CycleAcknowledged) -> None:
+        self.is_taken = self.is_taken or event.is_taken
+        self.rejected_count += event.rejected_count
+        self.rejected_pence += event.rejected_pence
+
     @applies(CycleSettled)
     def _cycle_settled(self, _event: CycleSettled) -> None:
         self.status = "settled"
-
-
-def lines_hash(
-    period: Period, pay_on: date, lines: Iterable[CycleLine], exceptions: Iterable[CycleException]
-) -> str:
-    """SHA-256, in hex, over everything an approver approves: one line of JSON for each.
-
-    The period and the pay date first, then every payment, then every exception, in order.
-    """
-    encode = msgspec.json.Encoder().encode
-    digest = hashlib.sha256(encode([period, pay_on]))
-    for part in (*lines, *exceptions):
-        digest.update(b"\n")
-        digest.update(encode(part))
-    return digest.hexdigest()
 
 
 register(
@@ -360,6 +332,8 @@ register(
         "rejected.v1": CycleRejected,
         "cancelled.v1": CycleCancelled,
         "issued.v1": CycleIssued,
+        "file-refused.v1": CycleFileRefused,
+        "acknowledged.v1": CycleAcknowledged,
         "settled.v1": CycleSettled,
     },
 )

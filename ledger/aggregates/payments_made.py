@@ -98,13 +98,15 @@ class PaymentsMade(EstateCases, Clawbacks):
     ) -> None:
         """Record that the bank did not take the payment: the money never left the council.
 
-        If it says that the account holder has died, an estate case is opened.
+        In effect from the day it was to be paid at the earliest, so that no day has the one without
+        the other. If it says that the account holder has died, an estate case is opened.
         """
         payment = self._require_not_cancelled(payment_reference)
         if payment.status == "rejected":
             return
         if payment.status != "scheduled":
             raise PaymentHasLeft(f"{payment_reference} is {payment.status}.")
+        not_taken: Said = {**said, "effective_on": max(said["effective_on"], payment.pay_on)}
         self._record(
             PaymentRejected(
                 payment_reference=payment_reference,
@@ -112,7 +114,7 @@ class PaymentsMade(EstateCases, Clawbacks):
                 amount_pence=payment.amount_pence,
                 reason_code=reason_code,
                 funding=payment.funding,
-                **said,
+                **not_taken,
             )
         )
         self._death_reported(payment_reference, reason_code, said)

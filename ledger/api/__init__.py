@@ -26,6 +26,7 @@ from ledger.api import (
     people,
     problems,
     rates,
+    reports,
     statements,
 )
 from ledger.api.openapi import described
@@ -43,6 +44,7 @@ NOUNS = (
     cycle_steps,
     cycles,
     cycle_changes,
+    reports,
     changes,
     accounts,
     rates,

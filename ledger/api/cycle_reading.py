@@ -13,19 +13,15 @@ from typing import NamedTuple, Self, TypeVar
 
 import msgspec
 
+from ledger.aggregates.cycle_events import CycleLinesListed, CyclePrepared
 from ledger.aggregates.event_sourced import Recorded, stream_id
-from ledger.aggregates.payment_cycle import (
-    LINES_IN_AN_EVENT,
-    CycleLinesListed,
-    CyclePrepared,
-    PaymentCycle,
-)
+from ledger.aggregates.payment_cycle import LINES_IN_AN_EVENT, PaymentCycle
 from ledger.application import Ledger
 from ledger.dates import Period
 from ledger.entitlement import FundingTotal
 from ledger.errors import CycleNotFound
 
-LAST_EVENTS = 4  # prepared, approved, issued, settled: no preparation has more after it
+LAST_EVENTS = 4  # prepared, approved, issued, settled: mostly nothing comes between them
 
 TItem = TypeVar("TItem")
 
@@ -48,7 +44,8 @@ class CycleNow(NamedTuple):
 
 class Cycle(msgspec.Struct):
     """Where a cycle stands. `lines_sha256` seals exactly what is approved: the period, the pay
-    date, every line and every exception."""
+    date, every line and every exception. `is_taken` says that the bank took the file, all but the
+    payments it rejected; until it says so, nobody knows."""
 
     reference: str
     version: int
@@ -67,6 +64,9 @@ class Cycle(msgspec.Struct):
     file_sha256: str | None
     submission_serial: str | None
     processing_on: date | None
+    is_taken: bool
+    rejected_count: int
+    rejected_pence: int
 
 
 def shown(now: CycleNow) -> Cycle:
@@ -91,15 +91,22 @@ def shown(now: CycleNow) -> Cycle:
         file_sha256=issued.file_sha256 if issued else None,
         submission_serial=issued.submission_serial if issued else None,
         processing_on=issued.processing_on if issued else None,
+        is_taken=now.cycle.is_taken,
+        rejected_count=now.cycle.rejected_count,
+        rejected_pence=now.cycle.rejected_pence,
     )
 
 
 def read_cycle(ledger: Ledger, reference: str) -> CycleNow:
     """Where a cycle stands, from its last events. Raises `CycleNotFound`."""
     stream = stream_id(PaymentCycle.STREAM, reference)
-    last: list[Recorded] = list(
-        ledger.events.get(stream, desc=True, limit=LAST_EVENTS)  # type: ignore[arg-type]
-    )
+    last: list[Recorded] = []
+    while not any(isinstance(recorded.event, CyclePrepared) for recorded in last):
+        limit = 4 * len(last) or LAST_EVENTS
+        found = ledger.events.get(stream, desc=True, limit=limit)
+        last, known = list(found), len(last)  # type: ignore[arg-type]
+        if len(last) == known:
+            raise CycleNotFound(f"There is no payment cycle {reference}.", reference=reference)
     cycle = PaymentCycle(reference)
     preparation: Recorded | None = None
     for recorded in reversed(last):
@@ -107,8 +114,8 @@ def read_cycle(ledger: Ledger, reference: str) -> CycleNow:
             preparation = recorded
         if preparation is not None:
             cycle.apply(recorded.event)
-    if preparation is None or cycle.prepared is None:
-        raise CycleNotFound(f"There is no payment cycle {reference}.", reference=reference)
+    assert preparation is not None, "read back to it"
+    assert cycle.prepared is not None, "and folded from it"
     version = last[0].originator_version
     return CycleNow(ledger, cycle, version, cycle.prepared, preparation.originator_version)
 

@@ -11,8 +11,9 @@ import msgspec
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from ledger.aggregates.cycle_events import RejectionReason
 from ledger.aggregates.event_sourced import Recorded, Said
-from ledger.aggregates.payment_cycle import PaymentCycle, RejectionReason
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.api.cycle_reading import Cycle, CycleNow, read_cycle, shown
 from ledger.api.idempotency import REPLAYED, Once
 from ledger.api.openapi import writes

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from ledger.aggregates.payment_cycle import CycleException, CycleLine
+from ledger.aggregates.cycle_events import CycleException, CycleLine
 from ledger.api.budgets import catch_up, register_page
 from ledger.api.cycle_reading import Cycle, listed, read_cycle, shown
 from ledger.api.idempotency import answer
@@ -46,6 +46,10 @@ class CycleEntry(msgspec.Struct):
     approved_by: str | None
     file_name: str | None
     file_sha256: str | None
+    processing_on: date | None
+    is_taken: bool
+    rejected_count: int
+    rejected_pence: int
 
 
 class CycleRegister(msgspec.Struct):
@@ -114,7 +118,8 @@ def list_cycles(
 ) -> Response:
     """The register of payment cycles, in order of reference."""
     rows, next_after = register_page(ledger_of(request), Cycles.table, after, limit)
-    return answer(CycleRegister([CycleEntry(**row) for row in rows], next_after))
+    entries = [CycleEntry(**{**row, "is_taken": bool(row["is_taken"])}) for row in rows]
+    return answer(CycleRegister(entries, next_after))
 
 
 @router.get(_AT, summary="Show a cycle", **reads(Cycle))
@@ -177,10 +182,8 @@ def cycle_totals(request: Request, reference: str) -> Response:
 def cycle_file(request: Request, reference: str) -> Response:
     """The very bytes that were issued, every time. The one answer with account numbers in it."""
     ledger = ledger_of(request)
-    now = read_cycle(ledger, reference)
-    content = bank_file(ledger, reference)
-    issued = now.cycle.issued
-    assert issued is not None, "a stored file was issued"
+    issued = read_cycle(ledger, reference).cycle.require_issued()
+    content = bank_file(ledger, reference, issued.submission_serial)
     headers = {
         "Content-Disposition": f'attachment; filename="{issued.file_name}"',
         "ETag": f'"{issued.file_sha256}"',

@@ -39,6 +39,7 @@ TAGS = [
     {"name": "financial assessments", "description": "What people can contribute, and why."},
     {"name": "people", "description": "Who people are; sealed, and never sent back."},
     {"name": "cycles", "description": "Payment cycles, from preparation to settlement."},
+    {"name": "bank reports", "description": "What banks send back, and what is in suspense."},
     {"name": "mass changes", "description": "Many budgets at once: tried, approved, applied."},
     {"name": "accounts", "description": "Accounting periods: closed for good, and their figures."},
     {"name": "health", "description": "Whether the server is alive and ready."},

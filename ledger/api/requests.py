@@ -34,6 +34,7 @@ from ledger.dates import Period, day_in_england, parse_date
 from ledger.errors import InvalidDate, Refusal
 
 MOST_BYTES = 1_000_000
+MOST_BYTES_OF_A_FILE = 32_000_000
 MOST_ROWS = 500
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,200}")
@@ -108,6 +109,15 @@ class Write(NamedTuple):
 
 async def read_write(request: Request) -> Write:
     """Read a change whole, before any thread is given to it."""
+    return await _read(request, MOST_BYTES)
+
+
+async def read_large_write(request: Request) -> Write:
+    """The same of a change that is a whole file."""
+    return await _read(request, MOST_BYTES_OF_A_FILE)
+
+
+async def _read(request: Request, most_bytes: int) -> Write:
     headers = request.headers
     person = headers.get("x-acting-as", "")
     if not _PERSON.fullmatch(person):
@@ -121,7 +131,7 @@ async def read_write(request: Request) -> Write:
         path=request.scope["path"],
         acting_as=person,
         key=key,
-        body=await _body(request),
+        body=await _body(request, most_bytes),
         expected_version=_expected_version(headers.get("if-match")),
         recorded_at=datetime.now(UTC),
     )
@@ -158,15 +168,15 @@ class LongRoute(WriteRoute):
     threads = CapacityLimiter(1)
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most_bytes: int) -> bytes:
     """The body, refused while it arrives as soon as it is too long."""
     announced = request.headers.get("content-length", "0")
-    if not announced.isdecimal() or int(announced) > MOST_BYTES:
+    if not announced.isdecimal() or int(announced) > most_bytes:
         raise BodyTooLarge()
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > MOST_BYTES:
+        if len(body) > most_bytes:
             raise BodyTooLarge()
     return bytes(body)
 

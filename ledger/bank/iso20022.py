@@ -1,4 +1,4 @@
-"""What the ISO 20022 readers share: a parser that trusts nothing, and the official schemas."""
+"""What the ISO 20022 readers share: a message's tree, and the official schemas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from lxml import etree
 
-from ledger.errors import BankFileUnreadable
+from ledger.bank.xml_guard import parser, require, require_plain, unreadable
 
 LARGEST_FILE = 128 * 1024 * 1024  # bytes; 100,000 payments take about half of it
 
@@ -22,12 +22,10 @@ def namespace(version: str) -> str:
 
 
 def document(data: bytes) -> Any:
-    """A message's tree: UTF-8, no DTD, no entity, comment or instruction, not too large."""
-    require(len(data) <= LARGEST_FILE, "File", "size", f"over {LARGEST_FILE:,} bytes")
-    require(b"\0" not in data, "File", "characters", "not UTF-8")
-    require(b"<!DOCTYPE" not in data, "File", "DTD", "not allowed")
+    """A message's tree, from bytes that the guard lets through; elements only, no comment."""
+    require_plain(data, LARGEST_FILE)
     try:
-        root = etree.fromstring(data, _parser())
+        root = etree.fromstring(data, parser())
     except etree.XMLSyntaxError as fault:
         raise unreadable("File", f"line {fault.lineno}", "not well-formed XML") from None
     tree = root.getroottree()
@@ -53,22 +51,4 @@ def require_valid(root: Any, version: str) -> None:
 def _schema(version: str) -> Any:
     """The schema, from the copy that the sepaxml library carries."""
     text = (files("sepaxml") / "schemas" / f"{version}.xsd").read_bytes()
-    return etree.XMLSchema(etree.fromstring(text, _parser()))
-
-
-def _parser() -> Any:
-    """Reads UTF-8 whatever the file says it is; fetches nothing, replaces no entity."""
-    return etree.XMLParser(
-        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
-    )
-
-
-def require(right: bool, part: str, element: str, fault: str) -> None:
-    """Refuse the whole file unless something is right, by the part and element at fault."""
-    if not right:
-        raise unreadable(part, element, fault)
-
-
-def unreadable(part: str, element: str, fault: str) -> BankFileUnreadable:
-    """The refusal of a file, by the part and element at fault."""
-    return BankFileUnreadable(f"{part}, {element}: {fault}.", part=part, field=element)
+    return etree.XMLSchema(etree.fromstring(text, parser()))

@@ -15,8 +15,9 @@ from typing import Any, Literal
 import msgspec
 from lxml import etree
 
-from ledger.bank.iso20022 import document, namespace, require, require_valid, unreadable
+from ledger.bank.iso20022 import document, namespace, require_valid
 from ledger.bank.records import LARGEST_ITEM_PENCE, Credit
+from ledger.bank.xml_guard import require, unreadable
 from ledger.dates import parse_date
 from ledger.errors import InvalidDate
 

@@ -20,6 +20,8 @@ from ledger.cli import (
     keeping,
     modulus,
     rates,
+    reports,
+    suspense,
 )
 from ledger.cli.session import Session, Verbs
 
@@ -66,9 +68,11 @@ def program(
 keeping.add_to(app)
 caseload.add_to(app)
 assessment_file.add_to(app)
+suspense.add_to(app)
 app.add_typer(budget.app, name="budget")
 app.add_typer(assessment.app, name="assessment")
 app.add_typer(cycle.app, name="cycle")
+app.add_typer(reports.app, name="reports")
 app.add_typer(change.app, name="change")
 app.add_typer(rates.app, name="rates")
 app.add_typer(modulus.app, name="modulus")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ledger.aggregates.cycle_events import RejectionReason
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
-from ledger.aggregates.payment_cycle import PaymentCycle, RejectionReason
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.cli import cycle_bank, cycle_changes
 from ledger.cli.cycle_shown import (
     cycle_document,

@@ -48,8 +48,7 @@ def _require_writable(folder: Path) -> None:
 
 
 def _say_file(session: Session, cycle: PaymentCycle, path: Path) -> None:
-    issued = cycle.issued
-    assert issued is not None, "its file was made"
+    issued = cycle.require_issued()
     document = {
         "reference": cycle.reference,
         "file": path,
@@ -87,8 +86,8 @@ def file(
 
     session = session_of(ctx)
     with session.ledger() as ledger:
-        content = bank_file(ledger, reference)
         cycle = ledger.cycle(reference)
+        content = bank_file(ledger, reference, cycle.require_issued().submission_serial)
     write_whole(to, content)
     _say_file(session, cycle, to)
 

@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from ledger.aggregates.cycle_events import CycleException
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
-from ledger.aggregates.payment_cycle import CycleException, PaymentCycle
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.cli.screen import Screen
 from ledger.cli.session import Session
 from ledger.money import format_pounds, plain_pounds
@@ -45,6 +46,9 @@ def cycle_document(cycle: PaymentCycle) -> dict[str, Any]:
         "file_name": issued.file_name if issued else None,
         "file_sha256": issued.file_sha256 if issued else None,
         "processing_on": issued.processing_on if issued else None,
+        "is_taken": cycle.is_taken,
+        "rejected_count": cycle.rejected_count,
+        "rejected_pence": cycle.rejected_pence,
     }
 
 

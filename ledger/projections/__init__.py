@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from ledger.projections.accounts import ClosedPeriods
 from ledger.projections.audit import Audit
 from ledger.projections.balances import Balances
+from ledger.projections.bank_reports import BankReports, ReportQueue
 from ledger.projections.finance import FinanceTotals
 from ledger.projections.following import Projections
 from ledger.projections.journal import Postings
@@ -23,6 +24,8 @@ KEYED: tuple[Keyed, ...] = (
     Cycles(),
     MassChanges(),
     FinanceTotals(),
+    BankReports(),
+    ReportQueue(),
 )
 
 

@@ -8,29 +8,29 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
 
 from ledger.aggregates import (
-    accounting_periods,
     allocations,
     care_decisions,
     clawbacks,
     contributions,
     estates,
-    mass_change,
     payees,
     spend_returns,
     suspensions,
 )
-from ledger.aggregates import payment_cycle as cycle
 from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import Event
-from ledger.dates import Period
 from ledger.money import format_pounds as pounds
+from ledger.projections.run_sentences import SENTENCES_OF_RUNS
 from ledger.projections.tables import Entry, read_table
-from ledger.projections.words import REJECTION_REASONS, RETURN_REASONS, day, modulus, words
+from ledger.projections.words import (
+    REJECTION_REASONS,
+    RETURN_REASONS,
+    day,
+    from_to,
+    modulus,
+    words,
+)
 from ledger.terms import AllocationTerm
-
-
-def _days(period: Period) -> str:
-    return f"{day(period.starts_on)} to {day(period.ends_on)}"
 
 
 def _as_a(code: str) -> str:
@@ -78,7 +78,7 @@ def _scheduled(e: budget.PaymentScheduled) -> str:
         parts.append(f"less {pounds(e.deducted_pence)} of money owed back")
     return (
         f"A payment of {pounds(e.amount_pence)} ({e.payment_reference}) was promised for "
-        f"{_days(e.period)}, to be paid on {day(e.effective_on)}: {', '.join(parts)}."
+        f"{from_to(e.period)}, to be paid on {day(e.effective_on)}: {', '.join(parts)}."
     )
 
 
@@ -254,7 +254,7 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         "it left; what it was for is owed again."
     ),
     spend_returns.SpendReturnRequested: lambda e: (
-        f"A spend return ({e.return_reference}) was asked for {_days(e.period)}, "
+        f"A spend return ({e.return_reference}) was asked for {from_to(e.period)}, "
         f"due by {day(e.due_on)}."
     ),
     spend_returns.SpendReturnSubmitted: lambda e: (
@@ -292,48 +292,7 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         f"{pounds(e.amount_pence)} of the clawback {e.clawback_reference} will not be pursued: "
         f"{words(e.reason_code)}."
     ),
-    mass_change.MassChangeListed: lambda e: (
-        f"{len(e.lines)} budget(s) were listed for the mass change {e.reference}."
-    ),
-    mass_change.MassChangePrepared: lambda e: (
-        f"The mass change {e.reference} ({words(e.parameters.kind)}) was prepared for "
-        f"{day(e.parameters.effective_on)}: {e.totals.line_count} budget(s), "
-        f"{e.totals.held_count} held back, from {pounds(e.totals.was_pence)} to "
-        f"{pounds(e.totals.now_pence)}."
-    ),
-    mass_change.MassChangeApproved: lambda e: (
-        f"The mass change was approved at {pounds(e.now_pence)}, lines {e.lines_sha256[:12]}."
-    ),
-    mass_change.MassChangeRejected: lambda e: (
-        f"The mass change was rejected: {words(e.reason_code)}."
-    ),
-    mass_change.MassChangeApplied: lambda e: (
-        f"The mass change was made on {e.applied_count} budget(s); "
-        f"{len(e.skipped)} were passed over."
-    ),
-    cycle.CycleLinesListed: lambda e: (
-        f"{len(e.lines)} payment(s) and {len(e.exceptions)} exception(s) were listed for the "
-        f"cycle {e.reference}."
-    ),
-    cycle.CyclePrepared: lambda e: (
-        f"The cycle {e.reference} was prepared for {_days(e.period)}, to be paid on "
-        f"{day(e.pay_on)}: {e.line_count} payment(s), {pounds(e.total_pence)}, "
-        f"{e.exception_count} exception(s)."
-    ),
-    cycle.CycleApproved: lambda e: (
-        f"The cycle was approved at {pounds(e.total_pence)}, lines {e.lines_sha256[:12]}."
-    ),
-    cycle.CycleRejected: lambda e: f"The cycle was rejected: {words(e.reason_code)}.",
-    cycle.CycleCancelled: lambda _: "The cycle was cancelled.",
-    cycle.CycleIssued: lambda e: (
-        f"The bank file {e.file_name} was made: {e.record_count} payment(s), "
-        f"{pounds(e.total_pence)}, for processing on {day(e.processing_on)}."
-    ),
-    cycle.CycleSettled: lambda e: f"The bank paid the cycle: {pounds(e.total_pence)}.",
-    accounting_periods.AccountingPeriodClosed: lambda e: (
-        f"The accounts were closed to {day(e.closed_to)}; what is recorded later is accounted for "
-        "after it."
-    ),
+    **SENTENCES_OF_RUNS,
 }
 """What each kind of event says, in plain English and without personal data."""
 

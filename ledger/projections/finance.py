@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Engine, Text, select
 
-from ledger.aggregates import payment_cycle as cycle
+from ledger.aggregates import cycle_events as cycle
 from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import Event
 from ledger.entitlement import FundingTotal

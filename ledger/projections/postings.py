@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ledger.aggregates import (
     accounting_periods,
     allocations,
+    bank_report,
     care_decisions,
     clawbacks,
     contributions,
@@ -22,7 +23,7 @@ from ledger.aggregates import (
     spend_returns,
     suspensions,
 )
-from ledger.aggregates import payment_cycle as cycle
+from ledger.aggregates import cycle_events as cycle
 from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import Event
 from ledger.entitlement import EntitlementLine
@@ -180,7 +181,14 @@ MONEYLESS: frozenset[type[Event]] = frozenset(
         cycle.CycleRejected,
         cycle.CycleCancelled,
         cycle.CycleIssued,
+        cycle.CycleFileRefused,
+        cycle.CycleAcknowledged,
         cycle.CycleSettled,
+        # What a report says of a payment is posted by the payment's own budget.
+        bank_report.ReportItemsQueued,
+        bank_report.BankReportImported,
+        bank_report.ReportItemMatched,
+        bank_report.ReportItemDismissed,
         # A close moves no money: it only says on which day later postings count.
         accounting_periods.AccountingPeriodClosed,
     }

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
 
 from ledger.aggregates import care_decisions, estates, mass_change, payees, suspensions
-from ledger.aggregates import payment_cycle as cycle
+from ledger.aggregates import cycle_events as cycle
 from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import TOPICS, Event
 from ledger.entitlement import EntitlementLine
@@ -117,7 +117,8 @@ class Budgets:
 
 
 class Payments:
-    """The register of payments due and made."""
+    """The register of payments due and made. Money that came back is held from `held_from`, by
+    the code in `reason_code`, until it is settled: sent again or refunded on `settled_on`."""
 
     table = read_table(
         "payments",
@@ -134,10 +135,11 @@ class Payments:
         Column("reason_code", Text, nullable=False),
         Column("reissue_of", Text, nullable=False),
         Column("held_from", Date),
+        Column("settled_on", Date),
         Index("ix_payments_stream", "stream"),
         Index("ix_payments_cycle", "cycle_reference"),
     )
-    _STATUS, _REASON, _HELD_FROM = 9, 10, 12
+    _STATUS, _REASON, _HELD_FROM, _SETTLED_ON = 9, 10, 12, 13
 
     def concerns(self, event_type: type[Event]) -> bool:
         return event_type in (
@@ -175,6 +177,7 @@ class Payments:
                 "",
                 "",
                 None,
+                None,
             ]
         elif isinstance(event, budget.PaymentConfirmed):
             rows[event.payment_reference,][self._STATUS] = "confirmed"
@@ -184,16 +187,18 @@ class Payments:
             row[self._STATUS] = "returned" if was_returned else "rejected"
             row[self._REASON], row[self._HELD_FROM] = event.reason_code, event.effective_on
         elif isinstance(event, budget.PaymentRefunded):
-            rows[event.payment_reference,][self._STATUS] = "refunded"
+            row = rows[event.payment_reference,]
+            row[self._STATUS], row[self._SETTLED_ON] = "refunded", event.effective_on
         elif isinstance(event, budget.PaymentCancelled):
             rows[event.payment_reference,][self._STATUS] = "cancelled"
             if event.reissue_of:
                 came_back = rows[event.reissue_of,]
                 was_returned = came_back[self._REASON] in RETURN_REASONS
                 came_back[self._STATUS] = "returned" if was_returned else "rejected"
+                came_back[self._SETTLED_ON] = None
         elif isinstance(event, budget.PaymentReissued):
             returned = rows[event.reissue_of,]
-            returned[self._STATUS] = "reissued"
+            returned[self._STATUS], returned[self._SETTLED_ON] = "reissued", event.effective_on
             rows[event.payment_reference,] = [
                 event.payment_reference,
                 entry.stream,
@@ -206,6 +211,7 @@ class Payments:
                 "scheduled",
                 "",
                 event.reissue_of,
+                None,
                 None,
             ]
 
@@ -230,9 +236,13 @@ class Cycles:
         Column("approved_by", Text),
         Column("file_name", Text),
         Column("file_sha256", Text),
+        Column("processing_on", Date),
+        Column("is_taken", Integer, nullable=False),
+        Column("rejected_count", Integer, nullable=False),
+        Column("rejected_pence", BigInteger, nullable=False),
         Index("ix_cycles_reference", "reference", unique=True),
     )
-    _STATUS, _APPROVED_BY = 3, 12
+    _STATUS, _APPROVED_BY, _FILE, _TAKEN = 3, 12, slice(13, 16), 16
     _SIMPLE: ClassVar[dict[type[Event], str]] = {
         cycle.CycleRejected: "rejected",
         cycle.CycleCancelled: "cancelled",
@@ -261,9 +271,8 @@ class Cycles:
                 event.total_pence,
                 event.lines_sha256,
                 event.recorded_by,
-                None,
-                None,
-                None,
+                *[None] * 4,
+                *[0] * 3,
             ]
         elif isinstance(event, cycle.CycleApproved):
             row = rows[entry.stream,]
@@ -271,7 +280,16 @@ class Cycles:
         elif isinstance(event, cycle.CycleIssued):
             row = rows[entry.stream,]
             row[self._STATUS] = "issued"
-            row[-2:] = [event.file_name, event.file_sha256]
+            row[self._FILE] = [event.file_name, event.file_sha256, event.processing_on]
+        elif isinstance(event, cycle.CycleFileRefused):
+            row = rows[entry.stream,]
+            row[self._STATUS] = "approved"
+            row[self._FILE] = [None, None, None]
+        elif isinstance(event, cycle.CycleAcknowledged):
+            row = rows[entry.stream,]
+            row[self._TAKEN] = int(row[self._TAKEN] or event.is_taken)
+            row[self._TAKEN + 1] += event.rejected_count
+            row[self._TAKEN + 2] += event.rejected_pence
         elif type(event) in self._SIMPLE:
             rows[entry.stream,][self._STATUS] = self._SIMPLE[type(event)]
 

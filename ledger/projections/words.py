@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from functools import lru_cache
 
+from ledger.dates import Period
+
 RETURN_REASONS = {
     "0": "the account details are not valid",
     "2": "the account holder has died",
@@ -35,6 +37,11 @@ REJECTION_REASONS = {
 def day(on: date) -> str:
     """A date as people write it: 6 April 2026."""
     return f"{on.day} {on:%B %Y}"
+
+
+def from_to(period: Period) -> str:
+    """The days of a period: 6 April 2026 to 3 May 2026."""
+    return f"{day(period.starts_on)} to {day(period.ends_on)}"
 
 
 def words(code: str) -> str:

@@ -1,0 +1,395 @@
+"""Bringing in what banks send back: every item once, on the payment it is about, or queued.
+
+A report is read whole and recorded in one transaction: what it says of each payment on that
+payment's budget, what it says of the file on its cycle, and its bytes, sealed. The same bytes
+again record nothing; the same item in another report is known already. What fits no payment
+waits in the report's own queue and changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from typing import Any, get_args
+
+import msgspec
+from eventsourcing.persistence import IntegrityError
+from sqlalchemy import select
+
+from ledger.aggregates.bank_report import BankReport, QueuedItem, ReportKind
+from ledger.aggregates.event_sourced import Said
+from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.aggregates.payments import BankRejection, ReturnReason
+from ledger.application import ATTEMPTS, Ledger
+from ledger.bank.arucs import STANDARD_NAMES, ArucsNames, ReturnedCredits, read_arucs_names
+from ledger.bank.awacs import WrongAccounts
+from ledger.bank.input_report import InputReport, UserFile
+from ledger.bank.pain002 import StatusReport
+from ledger.bank.reports import Report, read_report
+from ledger.config import Settings
+from ledger.errors import (
+    ConcurrentChange,
+    InvalidValue,
+    ReportAboutUnknownFile,
+    ReportForAnotherUser,
+    ReportItemDiffers,
+    ReportNotFound,
+    ReportTotalsDiffer,
+)
+from ledger.keyring import place
+from ledger.people import bank_files, bank_reports
+from ledger.report_items import Judged, Rejected
+from ledger.store import Beside
+
+_PREFIX: dict[ReportKind, str] = {
+    "input_report": "INPUT",
+    "returned_credits": "ARUCS",
+    "wrong_accounts": "AWACS",
+    "status_report": "PAIN002",
+}
+
+
+class ReportBroughtIn(msgspec.Struct, frozen=True):
+    """What came of a report. `already_imported`: of the very same bytes, brought in before."""
+
+    reference: str
+    kind: ReportKind
+    reported_on: date
+    cycle_reference: str
+    item_count: int
+    recorded_count: int
+    unchanged_count: int
+    queued: tuple[QueuedItem, ...]
+    already_imported: bool = False
+    dry_run: bool = False
+
+
+def report_names(settings: Settings) -> ArucsNames:
+    """The names that the council's bank uses in ARUCS: of the settings' file, or the usual ones.
+
+    Raises `ReportNamesUnreadable`.
+    """
+    if settings.arucs_names_file is None:
+        return STANDARD_NAMES
+    return read_arucs_names(settings.arucs_names_file.read_text("utf-8"))
+
+
+ReportRows = Callable[[ReportBroughtIn], Sequence[Beside]]
+"""Makes rows to save with a report, from what came of it."""
+
+
+def import_report(
+    ledger: Ledger,
+    data: bytes,
+    said: Said,
+    *,
+    names: ArucsNames = STANDARD_NAMES,
+    dry_run: bool = False,
+    beside: ReportRows | None = None,
+) -> ReportBroughtIn:
+    """Read a bank's report and record all that it says, or refuse it whole.
+
+    `said` is who brings it in and when; what it says takes effect on the report's own day. Raises
+    `BankFileUnreadable`, `ReportForAnotherUser`, `ReportAboutUnknownFile`, `ReportTotalsDiffer`.
+    """
+    report = read_report(data, names)
+    sha256 = hashlib.sha256(data).hexdigest()
+    reference = f"{_PREFIX[report.kind]}-{sha256[:12].upper()}"
+    said = {**said, "effective_on": report.reported_on}
+    for _ in range(ATTEMPTS):
+        known = ledger.find(BankReport, reference)
+        if known is not None:
+            result = _brought_in(known, already_imported=True)
+            ledger.append([], beside(result) if beside and not dry_run else ())
+            return result
+        ledger.projections.catch_up()
+        judged = Judged(ledger, said)
+        cycles = _judge(judged, report, reference)
+        stream = BankReport(reference)
+        stream.bring_in(
+            kind=report.kind,
+            sha256=sha256,
+            item_count=len(report.items),
+            recorded_count=len(judged.recorded),
+            unchanged_count=judged.unchanged_count,
+            queued=sorted(judged.queued, key=lambda queued: queued.item),
+            cycle_reference=cycles[0].reference if len(cycles) == 1 else "",
+            **said,
+        )
+        result = _brought_in(stream, dry_run=dry_run)
+        if dry_run:
+            return result
+        events = [*stream.collect_events(), *judged.events]
+        for cycle in cycles:
+            events += cycle.collect_events()
+        sealed = ledger.keyring.seal(
+            ledger.keyring.file_key, data, place("bank_reports.sealed", reference)
+        )
+        row = {
+            "report_reference": reference,
+            "kind": report.kind,
+            "sha256": sha256,
+            "sealed": sealed,
+        }
+        rows = [
+            Beside("bank_reports", [row]),
+            Beside("payee_details", judged.payee_rows, ignore_existing=True),
+            *(beside(result) if beside else ()),
+        ]
+        try:
+            ledger.append(events, rows)
+        except IntegrityError:
+            continue
+        return result
+    raise ConcurrentChange(f"Budgets that {reference} is about are being changed; try again.")
+
+
+def _brought_in(report: BankReport, **how: bool) -> ReportBroughtIn:
+    imported = report.imported
+    assert imported is not None, "it is brought in with its first events"
+    return ReportBroughtIn(
+        reference=report.reference,
+        kind=imported.kind,
+        reported_on=imported.effective_on,
+        cycle_reference=imported.cycle_reference,
+        item_count=imported.item_count,
+        recorded_count=imported.recorded_count,
+        unchanged_count=imported.unchanged_count,
+        queued=tuple(report.queue.values()),
+        **how,
+    )
+
+
+def report_file(ledger: Ledger, reference: str) -> bytes:
+    """The very bytes of a report. Raises `ReportNotFound`."""
+    query = select(bank_reports.c.sealed).where(bank_reports.c.report_reference == reference)
+    with ledger.engine.connect() as connection:
+        sealed = connection.execute(query).scalar()
+    if sealed is None:
+        raise ReportNotFound(f"There is no bank report {reference}.")
+    return ledger.keyring.open(
+        ledger.keyring.file_key, sealed, place("bank_reports.sealed", reference)
+    )
+
+
+# --- each kind of report ------------------------------------------------------------------
+
+
+def _judge(judged: Judged, report: Report, reference: str) -> list[PaymentCycle]:
+    """Put every item of a report to its budget; the cycles that its file is about, decided."""
+    if isinstance(report, StatusReport):
+        return [_status(judged, report, reference)]
+    if isinstance(report, InputReport):
+        _require_own(judged.ledger, {file.service_user_number for file in report.files})
+        return [_input(judged, report, file, reference) for file in report.files]
+    _require_own(judged.ledger, report.service_user_numbers)
+    if isinstance(report, ReturnedCredits):
+        judged.returned(report.items)
+    elif isinstance(report, WrongAccounts):
+        judged.wrong_accounts(report.items)
+    return []
+
+
+def _require_own(ledger: Ledger, service_user_numbers: Iterable[str]) -> None:
+    own = ledger.settings.bacs_service_user_number
+    others = sorted(set(service_user_numbers) - {own})
+    if others:
+        raise ReportForAnotherUser(
+            f"The report is about the service user {', '.join(others)}, not {own}."
+        )
+
+
+def _input(judged: Judged, report: InputReport, file: UserFile, reference: str) -> PaymentCycle:
+    """What Bacs says of one file that was sent: refused, or taken but for some payments."""
+    cycle = _cycle_of(
+        judged.ledger, bank_files.c.submission_serial == file.serial, f"The file {file.serial}"
+    )
+    read = file.accepted + file.rejected
+    _require_totals(cycle, f"The file {file.serial}", read.number, read.pence)
+    items = [item for item in report.items if item.serial == file.serial]
+    if file.refused_whole:
+        cycle.refuse_file(
+            report_reference=reference,
+            submission_serial=file.serial,
+            reason_code="input_error",
+            **judged.said,
+        )
+        for item in items:
+            judged.count(item, "recorded")
+        return cycle
+    lost = [item for item in items if item.outcome == "not_paid"]
+    stated = (file.rejected.number, file.rejected.pence)
+    if (len(lost), sum(item.amount_pence for item in lost)) != stated:
+        raise ReportTotalsDiffer(
+            f"The file {file.serial}: {stated[0]} rejected payment(s) of {stated[1]} pence are "
+            f"stated, and {len(lost)} are listed."
+        )
+    for item in items:
+        if item.outcome != "not_paid":
+            judged.count(item, "meaning_unclear", ",".join(item.error_types))
+    rejected = judged.rejected(
+        Rejected(item.item, item.reference, item.amount_pence, "input_error", "input_error")
+        for item in lost
+    )
+    cycle.acknowledge(
+        report_reference=reference,
+        submission_serial=file.serial,
+        is_taken=True,
+        rejected_count=len(rejected),
+        rejected_pence=sum(rejected),
+        **judged.said,
+    )
+    return cycle
+
+
+def _status(judged: Judged, report: StatusReport, reference: str) -> PaymentCycle:
+    """What an ISO 20022 bank says of one message; of what it does not list, nothing is taken."""
+    message = report.original_message_id
+    cycle = _cycle_of(
+        judged.ledger, bank_files.c.file_name == f"{message}.xml", f"The message {message}"
+    )
+    serial = message.rpartition("-")[2]
+    _require_totals(cycle, f"The message {message}", report.original_count, report.original_pence)
+    outcomes = {item.outcome for item in report.items}
+    if report.unlisted == "rejected" and outcomes <= {"rejected"}:
+        cycle.refuse_file(
+            report_reference=reference,
+            submission_serial=serial,
+            reason_code=_rejection(report.group_reasons),
+            **judged.said,
+        )
+        for item in report.items:
+            judged.count(item, "recorded")
+        return cycle
+    for item in report.items:
+        if item.outcome == "not_known":
+            judged.count(item, "meaning_unclear", item.status)
+        elif item.outcome != "rejected":
+            judged.count(item, "unchanged")
+    rejected = judged.rejected(
+        Rejected(
+            item.item,
+            item.reference,
+            item.amount_pence,
+            _rejection(item.reasons),
+            " ".join(item.reasons),
+        )
+        for item in report.items
+        if item.outcome == "rejected"
+    )
+    assert cycle.prepared is not None, "its file was made"
+    every_one = len(report.items) == cycle.prepared.line_count
+    is_taken = report.unlisted == "accepted" or (every_one and outcomes <= {"accepted", "rejected"})
+    cycle.acknowledge(
+        report_reference=reference,
+        submission_serial=serial,
+        is_taken=is_taken,
+        rejected_count=len(rejected),
+        rejected_pence=sum(rejected),
+        **judged.said,
+    )
+    return cycle
+
+
+def _rejection(reasons: Iterable[str]) -> BankRejection:
+    """The first reason that the ledger knows by its ISO code; else "other"."""
+    known: tuple[BankRejection, ...] = get_args(BankRejection)
+    return next((code for reason in reasons for code in known if code == reason), "other")
+
+
+def _cycle_of(ledger: Ledger, which: Any, what: str) -> PaymentCycle:
+    """The cycle that a file was made for. Raises `ReportAboutUnknownFile`."""
+    own = bank_files.c.service_user_number == ledger.settings.bacs_service_user_number
+    query = select(bank_files.c.cycle_reference).where(own, which)
+    with ledger.engine.connect() as connection:
+        reference = connection.execute(query).scalar_one_or_none()
+    if reference is None:
+        raise ReportAboutUnknownFile(f"{what} was not sent from here.")
+    return ledger.cycle(reference)
+
+
+def _require_totals(cycle: PaymentCycle, what: str, count: int | None, pence: int | None) -> None:
+    """A report that states totals states those of the file."""
+    assert cycle.prepared is not None, "its file was made"
+    made = cycle.prepared
+    if count not in (None, made.line_count) or pence not in (None, made.total_pence):
+        raise ReportTotalsDiffer(
+            f"{what} had {made.line_count} payment(s) of {made.total_pence} pence in all; the "
+            f"report says {count} of {pence}."
+        )
+
+
+# --- the queue ------------------------------------------------------------------------------
+
+
+def match_item(
+    ledger: Ledger,
+    reference: str,
+    item: int,
+    *,
+    budget_reference: str,
+    payment_reference: str,
+    reason_code: str = "",
+    said: Said,
+    beside: Callable[[BankReport], Sequence[Beside]] | None = None,
+) -> BankReport:
+    """Record a queued item on the payment that someone found it to be about.
+
+    The payment must be of the same amount, where the item has one. `reason_code` is given where
+    the bank's own is none that the ledger knows. Raises `ReportItemDiffers` and the refusals of
+    the budget.
+    """
+    for _ in range(ATTEMPTS):
+        report = ledger.load(BankReport, reference)
+        assert report.imported is not None, "a loaded report was brought in"
+        queued = report.require_queued(item)
+        budget = ledger.budget(budget_reference)
+        payment = budget.payments.get(payment_reference)
+        if payment is not None and queued.amount_pence not in (0, payment.amount_pence):
+            raise ReportItemDiffers(
+                f"Item {item} is {queued.amount_pence} pence; {payment_reference} is "
+                f"{payment.amount_pence}."
+            )
+        day = report.imported.effective_on
+        on_its_day: Said = {
+            **said,
+            "effective_on": max(day, payment.pay_on) if payment else day,
+        }
+        code = reason_code or queued.code
+        if report.imported.kind == "returned_credits":
+            budget.return_payment(
+                payment_reference=payment_reference,
+                reason_code=_known(code, get_args(ReturnReason)),
+                **on_its_day,
+            )
+        elif report.imported.kind in ("input_report", "status_report"):
+            budget.reject_payment(
+                payment_reference=payment_reference,
+                reason_code=_known(code, get_args(BankRejection)),
+                **on_its_day,
+            )
+        else:
+            raise ReportItemDiffers("Advice of another account is put forward by hand.")
+        report.match(
+            item=item,
+            budget_reference=budget_reference,
+            payment_reference=payment_reference,
+            **said,
+        )
+        events = [*report.collect_events(), *budget.collect_events()]
+        try:
+            ledger.append(events, beside(report) if beside else ())
+        except IntegrityError:
+            continue
+        return report
+    raise ConcurrentChange(f"{reference} is being changed by others; try again.")
+
+
+def _known(code: str, codes: tuple[Any, ...]) -> Any:
+    if code not in codes:
+        raise InvalidValue(
+            f"reason_code: {code!r} is none of {', '.join(codes)}; say which it is.",
+            field="reason_code",
+        )
+    return code

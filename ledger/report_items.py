@@ -1,0 +1,207 @@
+"""What each item of a bank's report comes to: recorded on its payment, changing nothing, or queued.
+
+The budget decides, as always; here its items are gathered, put to it, and counted. Nothing is
+saved here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+from sqlalchemy import select
+
+from ledger.aggregates.bank_report import QueuedBecause, QueuedItem
+from ledger.aggregates.event_sourced import Recorded, Said
+from ledger.aggregates.payments import BankRejection, Payment
+from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.application import Ledger
+from ledger.bank.arucs import ReturnedCredit
+from ledger.bank.awacs import WrongAccount
+from ledger.dates import day_in_england
+from ledger.errors import AccountFailsModulusCheck
+from ledger.modulus_tables import checked
+from ledger.people import Row, chunks
+from ledger.projections.registers import Budgets, Cycles, Payments
+
+Verdict = QueuedBecause | Literal["recorded", "unchanged"]
+
+
+class Item(Protocol):
+    """One item of any report; the references that it gives are the payments' own."""
+
+    @property
+    def item(self) -> int: ...
+    @property
+    def reference(self) -> str: ...
+
+
+TItem = TypeVar("TItem", bound=Item)
+
+
+class Rejected(NamedTuple):
+    """A payment that the bank did not take, as either kind of report says it."""
+
+    item: int
+    reference: str
+    amount_pence: int | None
+    reason_code: BankRejection
+    stated_code: str
+
+
+class Judged:
+    """The items put so far: what they recorded, how many changed nothing, and those that wait."""
+
+    def __init__(self, ledger: Ledger, said: Said) -> None:
+        self.ledger = ledger
+        self.said = said
+        self.recorded: list[int] = []
+        self.unchanged_count = 0
+        self.queued: list[QueuedItem] = []
+        self.events: list[Recorded] = []
+        self.payee_rows: list[Row] = []
+        self._seen: set[str] = set()
+
+    def queue(
+        self, item: Item, because: QueuedBecause, code: str = "", reference: str = ""
+    ) -> None:
+        """Let an item wait for a person, and say why."""
+        self.queued.append(
+            QueuedItem(item.item, because, code, getattr(item, "amount_pence", 0) or 0, reference)
+        )
+
+    def count(self, item: Item, verdict: Verdict, code: str = "") -> None:
+        """Count what an item came to."""
+        if verdict == "recorded":
+            self.recorded.append(item.item)
+        elif verdict == "unchanged":
+            self.unchanged_count += 1
+        else:
+            self.queue(item, verdict, code, item.reference)
+
+    def put(
+        self,
+        items: Iterable[TItem],
+        judge: Callable[[PersonalBudget, Payment, TItem], Verdict],
+        code_of: Callable[[TItem], str],
+    ) -> list[int]:
+        """Put items to the budgets whose payments they name.
+
+        Returns the pence of each payment on which one was recorded.
+        """
+        given = list(items)
+        found = dict(_payments(self.ledger, [item.reference for item in given]))
+        by_budget: defaultdict[str, list[TItem]] = defaultdict(list)
+        for item in given:
+            place = found.get(item.reference)
+            if place is None:
+                self.queue(item, "unknown_reference", code_of(item))
+            elif item.reference in self._seen:
+                self.count(item, "repeated_in_report", code_of(item))
+            elif not place.is_sent:
+                self.count(item, "not_sent", code_of(item))
+            else:
+                by_budget[place.budget_reference].append(item)
+            self._seen.add(item.reference)
+        amounts = []
+        for budget in self.ledger.budgets(by_budget):
+            for item in by_budget[budget.reference]:
+                payment = budget.payments[item.reference]
+                verdict = judge(budget, payment, item)
+                self.count(item, verdict, code_of(item))
+                if verdict == "recorded":
+                    amounts.append(payment.amount_pence)
+            self.events.extend(budget.collect_events())
+        return amounts
+
+    def returned(self, items: Iterable[ReturnedCredit]) -> None:
+        """Payments that came back."""
+        self.put(items, self._returned, lambda item: item.reason_code or item.stated_code)
+
+    def _returned(self, budget: PersonalBudget, payment: Payment, item: ReturnedCredit) -> Verdict:
+        if payment.amount_pence != item.amount_pence:
+            return "amount_differs"
+        if item.reason_code is None:
+            return "meaning_unclear"
+        if payment.held is not None:
+            before = (payment.held.status, payment.held.reason_code)
+            is_same = before == ("returned", item.reason_code)
+            return "unchanged" if is_same else "returned_otherwise"
+        if self.said["effective_on"] < payment.pay_on:
+            return "before_pay_date"
+        budget.return_payment(
+            payment_reference=item.reference, reason_code=item.reason_code, **self.said
+        )
+        return "recorded"
+
+    def rejected(self, items: Iterable[Rejected]) -> list[int]:
+        """Payments that the bank did not take; returns the pence of those not known before."""
+        return self.put(items, self._rejected, lambda item: item.stated_code)
+
+    def _rejected(self, budget: PersonalBudget, payment: Payment, item: Rejected) -> Verdict:
+        if item.amount_pence is not None and payment.amount_pence != item.amount_pence:
+            return "amount_differs"
+        if payment.held is not None:
+            return "unchanged" if payment.held.status == "rejected" else "returned_otherwise"
+        if payment.status == "confirmed":
+            return "paid_already"
+        budget.reject_payment(
+            payment_reference=item.reference, reason_code=item.reason_code, **self.said
+        )
+        return "recorded"
+
+    def wrong_accounts(self, items: Iterable[WrongAccount]) -> None:
+        """Other account details that the bank advises: put forward, never applied."""
+        self.put(items, self._wrong_account, lambda item: item.reason_code)
+
+    def _wrong_account(
+        self, budget: PersonalBudget, payment: Payment, item: WrongAccount
+    ) -> Verdict:
+        people, payee = self.ledger.people, budget.payee
+        if payee is None or payee.payee_reference != payment.payee_reference:
+            return "account_differs"
+        now = people.payee(payee.payee_reference)
+        if (now.sort_code, now.account_number) != (item.old_sort_code, item.old_account_number):
+            return "account_differs"
+        details = people.new_payee(
+            now.person_reference, now.account_name, item.new_sort_code, item.new_account_number
+        )
+        if details.payee_reference in budget.proposed_payees:
+            return "unchanged"
+        recorded_on = day_in_england(self.said["recorded_at"])
+        rows = people.sealed_payees([details], self.said["recorded_at"])
+        table = self.ledger.modulus_tables.in_force(recorded_on)
+        try:
+            budget.propose_payee(
+                payee_reference=details.payee_reference,
+                payee_type=payee.payee_type,
+                fingerprint=rows[0]["fingerprint"],
+                **checked(details.sort_code, details.account_number, table),
+                **self.said,
+            )
+        except AccountFailsModulusCheck:
+            return "account_invalid"
+        self.payee_rows.extend(rows)
+        return "recorded"
+
+
+class _Found(NamedTuple):
+    budget_reference: str
+    is_sent: bool
+
+
+def _payments(ledger: Ledger, references: Iterable[str]) -> Iterator[tuple[str, _Found]]:
+    """The budget of each payment that there is, and whether a file with it was sent."""
+    p, b, c = Payments.table.c, Budgets.table.c, Cycles.table.c
+    query = (
+        select(p.payment_reference, b.reference, c.status)
+        .join_from(Payments.table, Budgets.table, p.stream == b.stream)
+        .join(Cycles.table, c.reference == p.cycle_reference)
+    )
+    with ledger.engine.connect() as connection:
+        for some in chunks(references):
+            for reference, budget, status in connection.execute(
+                query.where(p.payment_reference.in_(some))
+            ):
+                yield reference, _Found(budget, status in ("issued", "settled"))
