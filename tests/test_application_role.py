@@ -105,6 +105,9 @@ REFUSED = {
     "UPDATE modulus_tables SET weights = ''": "permission denied",
     "DELETE FROM modulus_tables": "permission denied",
     "UPDATE payee_details SET sealed = ''": "permission denied",
+    "UPDATE returned_names SET sealed = ''": "permission denied",
+    "UPDATE payee_looks SET looked_by = ''": "permission denied",
+    "DELETE FROM payee_looks": "permission denied",
     "UPDATE people SET wrapped_key = ''": "permission denied",
 }
 

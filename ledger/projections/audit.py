@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
@@ -16,7 +14,6 @@ from ledger.aggregates import (
     clawbacks,
     contributions,
     mass_change,
-    payees,
     spend_returns,
     suspensions,
 )
@@ -25,8 +22,12 @@ from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import Event
 from ledger.dates import Period
 from ledger.money import format_pounds as pounds
+from ledger.projections.payee_words import PAYEE_SENTENCES
 from ledger.projections.tables import Entry, read_table
+from ledger.projections.words import day, words
 from ledger.terms import AllocationTerm
+
+__all__ = ["RETURN_REASONS", "SENTENCES", "Audit", "day", "sentence", "words"]
 
 RETURN_REASONS = {
     "0": "the account details are not valid",
@@ -37,17 +38,6 @@ RETURN_REASONS = {
     "C": "the council asked for it back",
 }
 """What the Bacs ARUCS codes mean."""
-
-
-@lru_cache(maxsize=4096)
-def day(on: date) -> str:
-    """A date as people write it: 6 April 2026."""
-    return f"{on.day} {on:%B %Y}"
-
-
-def words(code: str) -> str:
-    """A code as words, or its proper name."""
-    return NAMES.get(code) or code.replace("_", " ")
 
 
 def _days(period: Period) -> str:
@@ -69,26 +59,6 @@ def _line(term: AllocationTerm) -> str:
         f"{amount} for {words(term.need)} ({words(term.funding_stream)}, "
         f"{_as_a(term.deployment)}) from {day(term.starts_on)}{until}"
     )
-
-
-NAMES = {
-    "care_act_2014": "Care Act 2014",
-    "care_act_2014_carer": "Care Act 2014 as a carer",
-    "children_act_1989_s17a": "Children Act 1989, section 17A",
-    "mental_health_act_1983_s117": "Mental Health Act 1983, section 117",
-    "nhs_act_2006": "National Health Service Act 2006",
-    "nhs": "NHS",
-}
-"""Codes that are proper names."""
-
-
-def modulus(check: str, table_version: str) -> str:
-    """What the modulus check said of an account number, to follow a colon or a semicolon."""
-    return {
-        "valid": f"the account number passed the modulus check (table {table_version})",
-        "no_rule": f"the modulus check has no rule for this sort code (table {table_version})",
-        "no_table": "the account number was not checked: no table is loaded",
-    }[check]
 
 
 def _offered(e: care_decisions.DirectPaymentOffered) -> str:
@@ -243,13 +213,7 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         f"From {day(e.effective_on)} {_lines_named(e.line_references)} is paid as a direct "
         "payment again."
     ),
-    payees.PayeeProposed: lambda e: (
-        f"Account details of a {words(e.payee_type)} were put forward ({e.payee_reference[:8]})"
-        + (f": {modulus(e.modulus_check, e.modulus_table_version)}." if e.modulus_check else ".")
-    ),
-    payees.PayeeVerified: lambda e: (
-        f"The account details {e.payee_reference[:8]} were checked by a second person."
-    ),
+    **PAYEE_SENTENCES,
     budget.PaymentScheduled: _scheduled,
     budget.PaymentConfirmed: lambda e: (
         f"The bank paid {pounds(e.amount_pence)} ({e.payment_reference}) on {day(e.effective_on)}."
