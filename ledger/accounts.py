@@ -1,16 +1,20 @@
 """Bank account details as people write them, and as Bacs and the screens need them.
 
-No refusal here repeats what was written: the field is named, the number never is.
+No refusal here repeats what was written: the field is named, the number never is. Nor does a
+record of a person print what it holds.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import msgspec
 
 from ledger.errors import (
     UnreadableAccountName,
     UnreadableAccountNumber,
-    UnreadableSecondaryReference,
+    UnreadableRollNumber,
     UnreadableSortCode,
 )
 
@@ -18,6 +22,18 @@ _SORT_CODE = re.compile(r"([0-9]{2})[- ]?([0-9]{2})[- ]?([0-9]{2})")
 _ACCOUNT_NUMBER = re.compile(r"[0-9]{6,8}")
 _SECONDARY_REFERENCE = re.compile(r"[A-Za-z0-9 ./-]{0,18}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+class Private(msgspec.Struct, frozen=True):
+    """A record about a person; its `repr` shows references only, so logs and tracebacks do too."""
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        shown = [field for field in self.__struct_fields__ if field.endswith("_reference")]
+        return [(field, getattr(self, field)) for field in shown]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({shown}, ...)"
 
 
 def parse_sort_code(text: str, field: str = "sort_code") -> str:
@@ -44,12 +60,12 @@ def parse_account_name(text: str, field: str = "account_name") -> str:
     return name
 
 
-def parse_secondary_reference(text: str, field: str = "secondary_reference") -> str:
-    """A building society's roll number, or empty; else `UnreadableSecondaryReference`."""
+def parse_roll_number(text: str, field: str = "roll_number") -> str:
+    """A building society's roll number, or empty; else `UnreadableRollNumber`."""
     reference = " ".join(text.split())
     if _SECONDARY_REFERENCE.fullmatch(reference) is None:
-        rule = UnreadableSecondaryReference.rule
-        raise UnreadableSecondaryReference(f"{field}: {rule}", field=field)
+        rule = UnreadableRollNumber.rule
+        raise UnreadableRollNumber(f"{field}: {rule}", field=field)
     return reference
 
 

@@ -261,7 +261,7 @@ class Ledger(Application[UUID]):
         said: Said,
         payee_type: PayeeType | None = None,
         account_name: str | None = None,
-        secondary_reference: str = "",
+        roll_number: str = "",
         source: PayeeSource = "person",
         expected_version: int | None = None,
         also: Callable[[PersonalBudget, Sequence[Recorded]], Sequence[Beside]] | None = None,
@@ -284,7 +284,7 @@ class Ledger(Application[UUID]):
             account_number=account_number,
             payee_type=payee_type,
             account_name=account_name,
-            secondary_reference=secondary_reference,
+            roll_number=roll_number,
             source=source,
             said=said,
         )

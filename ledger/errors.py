@@ -382,8 +382,8 @@ class UnreadableAccountName(Refusal):
     """An account name must be 1 to 140 characters, none of them a control character."""
 
 
-class UnreadableSecondaryReference(Refusal):
-    """A secondary reference must be at most 18 letters, digits, spaces, dots, hyphens and /."""
+class UnreadableRollNumber(Refusal):
+    """A roll number must be at most 18 letters, digits, spaces, dots, hyphens and /."""
 
 
 class AccountFailsModulusCheck(Refusal):

@@ -38,7 +38,7 @@ class PayeeNames:
                 account_number=details.account_number,
                 account_name=details.account_name,
                 account_kind="business" if payee_type == "managed_account" else "personal",
-                secondary_reference=details.secondary_reference,
+                roll_number=details.roll_number,
             )
         )
 

@@ -32,7 +32,7 @@ class Proposal:
         account_number: str,
         payee_type: PayeeType | None,
         account_name: str | None,
-        secondary_reference: str,
+        roll_number: str,
         source: PayeeSource,
         said: Said,
     ) -> None:
@@ -47,7 +47,7 @@ class Proposal:
         self._type, self._source, self._said = payee_type, source, said
         person = budget.opened.recipient_reference
         self.details = people.new_payee(
-            person, account_name, sort_code, account_number, secondary_reference
+            person, account_name, sort_code, account_number, roll_number
         )
         self._wanted = self.details
         table = tables.in_force(day_in_england(said["recorded_at"]))

@@ -17,10 +17,11 @@ import msgspec
 from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, Table, Text, select
 
 from ledger.accounts import (
+    Private,
     masked,
     parse_account_name,
     parse_account_number,
-    parse_secondary_reference,
+    parse_roll_number,
     parse_sort_code,
 )
 from ledger.errors import PayeeReferenceMismatch, PayeeUnknown, PersonUnknown
@@ -149,18 +150,6 @@ idempotency_keys = Table(
 # --- details, and how they are read -----------------------------------------------------------
 
 
-class Private(msgspec.Struct, frozen=True):
-    """A record about a person; its `repr` shows references only, so logs and tracebacks do too."""
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        shown = [field for field in self.__struct_fields__ if field.endswith("_reference")]
-        return [(field, getattr(self, field)) for field in shown]
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
-        return f"{type(self).__name__}({shown}, ...)"
-
-
 class PersonDetails(Private, frozen=True):
     """Who a person is."""
 
@@ -172,7 +161,7 @@ class PersonDetails(Private, frozen=True):
 class PayeeDetails(Private, frozen=True):
     """The account that a person's money is paid into; make it with `People.new_payee`.
 
-    `secondary_reference` is a building society's roll number, or empty.
+    `roll_number` is that of an account at a building society that has them, or empty.
     """
 
     payee_reference: str
@@ -180,7 +169,7 @@ class PayeeDetails(Private, frozen=True):
     account_name: str
     sort_code: str
     account_number: str
-    secondary_reference: str = ""
+    roll_number: str = ""
 
 
 def payee_reference(person_reference: str, fingerprint: str) -> str:
@@ -212,20 +201,22 @@ class People:
         account_name: str,
         sort_code: str,
         account_number: str,
-        secondary_reference: str = "",
+        roll_number: str = "",
     ) -> PayeeDetails:
         """Checked and normalised details with their reference.
 
         Raises `UnreadableAccountName`, `UnreadableSortCode`, `UnreadableAccountNumber` or
-        `UnreadableSecondaryReference`.
+        `UnreadableRollNumber`.
         """
         name = parse_account_name(account_name)
         sort_code = parse_sort_code(sort_code)
         account_number = parse_account_number(account_number)
-        roll = parse_secondary_reference(secondary_reference)
+        roll_number = parse_roll_number(roll_number)
         fingerprint = self.keyring.fingerprint(sort_code, account_number)
         reference = payee_reference(person_reference, fingerprint)
-        return PayeeDetails(reference, person_reference, name, sort_code, account_number, roll)
+        return PayeeDetails(
+            reference, person_reference, name, sort_code, account_number, roll_number
+        )
 
     def put_right(self, payee: PayeeDetails) -> PayeeDetails:
         """Details of a known account in another name, under a reference of their own.
@@ -364,7 +355,7 @@ class People:
         )
         account = msgspec.json.decode(
             self.keyring.open(key, row.sealed, bound_to), type=tuple[str, ...]
-        )  # three texts, or four since there are secondary references
+        )  # three texts, or four since there are roll numbers
         return PayeeDetails(row.payee_reference, row.person_reference, *account)
 
     def keys(self, wanted: set[str], new_people: Sequence[Row] = ()) -> dict[str, bytes]:

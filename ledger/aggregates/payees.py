@@ -55,7 +55,7 @@ NAME_ANSWERS: dict[NameAnswer, str] = {
     "OPTO": "the account holder has opted out of being checked",
     "CASS": "the account was switched to another bank",
     "SCNS": "the bank of this sort code takes no part in the checks",
-    "IVCR": "the secondary reference is missing or wrong",
+    "IVCR": "the roll number is missing or wrong",
     "unavailable": "the service did not answer",
 }
 """What confirmation of payee answers, in the codes of the scheme, and what each means."""

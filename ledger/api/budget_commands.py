@@ -57,7 +57,7 @@ class PayeeProposal(Private, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     account_name: str
     sort_code: str
     account_number: str
-    secondary_reference: str = ""
+    roll_number: str = ""
 
 
 class PayeeCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -162,8 +162,8 @@ def propose_payee(reference: str, write: Writing) -> Response:
 
     Someone else must verify it before anything is paid to it. The answer's event names it by
     `payee_reference`; the details themselves are never sent back. If a confirmation of payee
-    service is set, its answer is recorded with the proposal. `secondary_reference` is the roll
-    number that some building societies need.
+    service is set, its answer is recorded with the proposal. `roll_number` is for the building
+    societies that have them; empty otherwise.
     """
     proposal = _proposal.read(write.body)
     once = Once(write)
@@ -174,7 +174,7 @@ def propose_payee(reference: str, write: Writing) -> Response:
             account_name=proposal.account_name,
             sort_code=proposal.sort_code,
             account_number=proposal.account_number,
-            secondary_reference=proposal.secondary_reference,
+            roll_number=proposal.roll_number,
             said=write.said(proposal.effective_on),
             expected_version=write.expected_version,
             also=lambda budget, events: [once.row(changed(budget, events))],

@@ -80,7 +80,7 @@ class PayeeShown(Private, frozen=True):
     account_name: str
     sort_code: str
     account_number: str
-    secondary_reference: str
+    roll_number: str
     returned_name: str | None
 
 

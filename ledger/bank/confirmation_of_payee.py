@@ -9,28 +9,28 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-import msgspec
-
+from ledger.accounts import Private
 from ledger.aggregates.payees import SIMULATOR, NameAnswer
 
 AccountKind = Literal["personal", "business"]
 Provider = Literal["none", "simulator"]
 
 
-class NameEnquiry(msgspec.Struct, frozen=True):
+class NameEnquiry(Private, frozen=True):
     """What is asked. Sort code and account number are six and eight digits, and nothing else.
 
-    `secondary_reference` is the roll number that some building societies need, or empty.
+    `roll_number` is what some building societies need (the scheme's secondary reference data),
+    or empty.
     """
 
     sort_code: str
     account_number: str
     account_name: str
     account_kind: AccountKind
-    secondary_reference: str = ""
+    roll_number: str = ""
 
 
-class NameReply(msgspec.Struct, frozen=True):
+class NameReply(Private, frozen=True):
     """What was answered, by whom, and the name on the account if it came with the answer."""
 
     answer: NameAnswer
@@ -63,7 +63,7 @@ ALWAYS: dict[str, NameAnswer] = {
 }
 """Account numbers with these last two digits always get this answer."""
 
-NEEDS_REFERENCE = "92"
+NEEDS_ROLL_NUMBER = "92"
 CLOSE = frozenset({"82", "85", "86"})
 KINDS: dict[str, AccountKind] = {
     "83": "business", "84": "personal", "85": "business", "86": "personal",
@@ -81,7 +81,7 @@ class Simulator:
     """Makes an answer up from the last two digits of the account number, always the same.
 
     - 81 ANNM, 87 AC01, 88 ACNS, 89 OPTO, 90 CASS, 91 SCNS, 93 unavailable;
-    - 92: IVCR, unless a secondary reference is given;
+    - 92: IVCR, unless a roll number is given;
     - 83: a business account, 84: a personal one (BANM or PANM where the other kind is asked for);
     - 82, 85 and 86: in a close name, of either kind, business, personal (MBAM, BAMM, PAMM);
     - any other: match.
@@ -95,7 +95,7 @@ class Simulator:
         ending = enquiry.account_number[-2:]
         if ending in ALWAYS:
             return NameReply(ALWAYS[ending], SIMULATOR)
-        if ending == NEEDS_REFERENCE and not enquiry.secondary_reference:
+        if ending == NEEDS_ROLL_NUMBER and not enquiry.roll_number:
             return NameReply("IVCR", SIMULATOR)
         name = _with_initial(enquiry.account_name)
         is_close = ending in CLOSE and enquiry.account_name.upper() != name

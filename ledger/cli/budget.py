@@ -185,7 +185,7 @@ def propose_payee(
     account_name: Annotated[str, typer.Option(help="The name on the account.")],
     sort_code: Annotated[str, typer.Option(help="Such as 20-00-00.")],
     account_number: Annotated[str, typer.Option(help="Eight digits.")],
-    secondary_reference: Annotated[
+    roll_number: Annotated[
         str, typer.Option(metavar="TEXT", help="A building society's roll number.")
     ] = "",
     effective_on: EffectiveOn = None,
@@ -202,7 +202,7 @@ def propose_payee(
             account_name=account_name,
             sort_code=sort_code,
             account_number=account_number,
-            secondary_reference=secondary_reference,
+            roll_number=roll_number,
             said=said,
             expected_version=expected_version,
         )

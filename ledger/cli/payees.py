@@ -187,7 +187,7 @@ def look(
             ("Name by the bank", seen.returned_name),
             ("Sort code", f"{sort_code[:2]}-{sort_code[2:4]}-{sort_code[4:]}"),
             ("Account number", seen.account_number),
-            ("Secondary ref.", seen.secondary_reference or None),
+            ("Roll number", seen.roll_number or None),
         )
         screen.say(f"\nRecorded: {looked_by} looked, {reason.replace('_', ' ')}.")
 
