@@ -189,7 +189,7 @@ def look(
             ("Account number", seen.account_number),
             ("Roll number", seen.roll_number or None),
         )
-        screen.say(f"\nRecorded: {looked_by} looked, {reason.replace('_', ' ')}.")
+        screen.say(f"\nRecorded: {looked_by} looked ({reason.replace('_', ' ')}).")
 
     session.answer(document, show)
 
