@@ -34,7 +34,10 @@ class Look(NamedTuple):
 
 
 class PayeeInFull(Private, frozen=True):
-    """All that is known of an account, and the name that a bank gave for it last, if one did."""
+    """All that is known of an account, and the name that came back for it last, if one did.
+
+    `returned_by` says who gave that name: a bank's service, or the simulator.
+    """
 
     payee_reference: str
     person_reference: str
@@ -43,6 +46,7 @@ class PayeeInFull(Private, frozen=True):
     account_number: str
     roll_number: str
     returned_name: str | None
+    returned_by: str | None
 
 
 def look_at_payee(
@@ -69,9 +73,11 @@ def look_at_payee(
 def payee_in_full(ledger: Ledger, payee_reference: str) -> PayeeInFull:
     """The details of a look that was recorded. Raises `PayeeUnknown`."""
     details = ledger.people.payee(payee_reference)
+    returned = ledger.payee_names.returned(payee_reference)
     return PayeeInFull(
         **msgspec.structs.asdict(details),
-        returned_name=ledger.payee_names.returned(payee_reference),
+        returned_name=returned.name if returned else None,
+        returned_by=returned.checked_with if returned else None,
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from ledger.accounts import Private
 from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payees import PayeeType
 from ledger.aggregates.personal_budget import PersonalBudget
@@ -16,6 +17,13 @@ from ledger.people import people as people_table
 from ledger.store import Beside
 
 _PLACE = "returned_names.sealed"
+
+
+class ReturnedName(Private, frozen=True):
+    """A name that is on an account, and who gave it."""
+
+    name: str
+    checked_with: str
 
 
 class PayeeNames:
@@ -60,19 +68,20 @@ class PayeeNames:
         rows: list[Row] = []
         if reply is not None and reply.name:
             person, moment = payee.person_reference, moment_text(at)
-            bound_to = place(_PLACE, payee.payee_reference, moment, person)
+            bound_to = place(_PLACE, payee.payee_reference, moment, person, reply.checked_with)
             key = self.people.keys({person})[person]
             rows.append(
                 {
                     "payee_reference": payee.payee_reference,
                     "recorded_at": moment,
                     "person_reference": person,
+                    "checked_with": reply.checked_with,
                     "sealed": self.people.keyring.seal(key, reply.name.encode(), bound_to),
                 }
             )
         return [Beside("returned_names", rows, ignore_existing=True)]
 
-    def returned(self, payee_reference: str) -> str | None:
+    def returned(self, payee_reference: str) -> ReturnedName | None:
         """The name that came back last for these details, if one ever did and can be read."""
         t = returned_names
         query = (
@@ -87,5 +96,8 @@ class PayeeNames:
         if row is None:
             return None
         key = self.people.keyring.unwrap(row.wrapped_key, row.person_reference)
-        bound_to = place(_PLACE, row.payee_reference, row.recorded_at, row.person_reference)
-        return self.people.keyring.open(key, row.sealed, bound_to).decode()
+        bound_to = place(
+            _PLACE, row.payee_reference, row.recorded_at, row.person_reference, row.checked_with
+        )
+        name = self.people.keyring.open(key, row.sealed, bound_to).decode()
+        return ReturnedName(name, row.checked_with)

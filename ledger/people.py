@@ -89,6 +89,7 @@ returned_names = Table(
     Column("payee_reference", Text, primary_key=True),
     Column("recorded_at", Text, primary_key=True),
     Column("person_reference", Text, nullable=False, index=True),
+    Column("checked_with", Text, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -164,7 +165,8 @@ def test_a_program_is_told_whose_account_it_is_not(api: Api) -> None:
     refused = api.post(f"{BUDGET}/verify-payee", verify, by="bob")
     assert refused.refused("payee-not-confirmed", 422)["answer"] == "MBAM"
     assert "NWOSU" not in b"".join(content for _, content in api.answers).decode().upper()
-    assert look(api, payee, "correcting").done()["returned_name"] == "A NWOSU"
+    seen = look(api, payee, "correcting").done()
+    assert (seen["returned_name"], seen["returned_by"]) == ("A NWOSU", "simulator")
     overridden = {**verify, "override_reason": "evidence_seen"}
     api.post(f"{BUDGET}/verify-payee", {**verify, "override_reason": "x"}, by="bob").refused(
         "body-invalid", 422
@@ -219,7 +221,13 @@ def test_a_name_that_is_close_is_looked_at_and_put_right(pbledger: Pbledger) -> 
     verify = f"--as bob budget verify-payee PB000001 --payee-reference {payee}"
     assert "(MBAM" in pbledger.refused("payee-not-confirmed", verify)
     seen = pbledger.done(f"--as bob payees look {payee} --reason correcting")
-    for shown in ("Ada Nwosu", "A NWOSU", "99-99-02", "30000082", "Recorded: bob looked"):
+    for shown in (
+        "Ada Nwosu",
+        "Name by simulator  A NWOSU",
+        "99-99-02",
+        "30000082",
+        "Recorded: bob looked",
+    ):
         assert shown in seen
     right = proposed(pbledger, "82", "A Nwosu")
     withdraw = f"--as ann budget withdraw-payee PB000001 --payee-reference {payee}"
@@ -309,7 +317,8 @@ def test_who_looked_and_why_is_listed(pbledger: Pbledger) -> None:
     found = pbledger.json("payees looks")["looks"]
     assert [look["reason"] for look in found] == list(get_args(LookReason))
     assert {(look["looked_by"], look["payee_reference"]) for look in found} == {("bob", payee)}
-    assert "subject access" in pbledger.done("payees looks --budget PB000001")
+    listed = pbledger.done("payees looks --budget PB000001")
+    assert re.search(rf"\d\d:\d\d UTC  bob  subject access  {payee}\n", listed)
     assert "0 look(s)" in pbledger.done("payees looks --budget PB000002")
     assert "bob" in pbledger.done(f"payees looks --payee {payee}")
     pbledger.refused("budget-not-found", "payees looks --budget PB9")

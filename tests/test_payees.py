@@ -41,6 +41,7 @@ from ledger.errors import (
     VersionConflict,
 )
 from ledger.payee_checks import check_payee
+from ledger.payee_names import ReturnedName
 from ledger.people import people
 from ledger.projections.audit import sentence
 from tests.given import Story, a_payable_budget, an_open_budget, cycle_period, given, payment_for
@@ -359,7 +360,7 @@ def test_what_is_refused_or_known_already_is_not_asked_about(ledger: Ledger) -> 
 def test_the_name_that_came_back_is_sealed_and_in_no_event(ledger: Ledger) -> None:
     reference = propose(ledger, "82", "Ada Nwosu")
     assert proposed(ledger, reference).name_check == "MBAM"
-    assert ledger.payee_names.returned(reference) == "A NWOSU"
+    assert ledger.payee_names.returned(reference) == ReturnedName("A NWOSU", "simulator")
     raw = b"".join(state for *_, state in log_of(ledger))
     with ledger.engine.connect() as connection:
         kept = connection.exec_driver_sql("SELECT sealed FROM returned_names").all()

@@ -70,7 +70,7 @@ class LookRecorded(msgspec.Struct):
 
 class PayeeShown(Private, frozen=True):
     """The look as it was recorded, and the details in full. `returned_name` is the name on the
-    account as a bank gave it last, or null."""
+    account that came back last, and `returned_by` who gave it (`simulator`: no bank), or null."""
 
     payee_reference: str
     looked_at: str
@@ -82,6 +82,7 @@ class PayeeShown(Private, frozen=True):
     account_number: str
     roll_number: str
     returned_name: str | None
+    returned_by: str | None
 
 
 class PayeeLooks(msgspec.Struct):

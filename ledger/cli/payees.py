@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import date, datetime
+from typing import Annotated
 
 import typer
 
 from ledger.cli.parameters import EffectiveOn
-from ledger.cli.screen import Screen
+from ledger.cli.screen import Screen, moment
 from ledger.cli.session import Session, now, session_of
 from ledger.dates import day_in_england
 from ledger.payee_looks import LookReason
@@ -56,8 +57,10 @@ def verify(
     def show(screen: Screen) -> None:
         screen.say(f"{found.verified} payee(s) verified by {said['recorded_by']}.")
         if found.left:
-            rows = [(left.budget_reference, left.sentence) for left in found.left]
-            screen.table(f"{len(rows)} left, to be decided one by one", ("Budget", "Why"), rows)
+            rows = [(left.budget_reference, left.payee_reference, left.sentence)
+                    for left in found.left]  # fmt: skip
+            title = f"{len(rows)} left, to be decided one by one"
+            screen.table(title, ("Budget", "Payee", "Why"), rows)
 
     session.answer(document, show)
     if found.left:
@@ -130,7 +133,7 @@ def check(
 
 
 def _check_names(
-    session: Session, chosen: list[str] | None, most: int, record: bool, effective_on: Any
+    session: Session, chosen: list[str] | None, most: int, record: bool, effective_on: date | None
 ) -> None:
     from ledger.payee_checks import NamesChecked, check_names, names_to_check
 
@@ -184,7 +187,7 @@ def look(
             ("Payee", seen.payee_reference),
             ("Of", seen.person_reference),
             ("Account name", seen.account_name),
-            ("Name by the bank", seen.returned_name),
+            (f"Name by {seen.returned_by}", seen.returned_name),
             ("Sort code", f"{sort_code[:2]}-{sort_code[2:4]}-{sort_code[4:]}"),
             ("Account number", seen.account_number),
             ("Roll number", seen.roll_number or None),
@@ -211,10 +214,14 @@ def list_looks(
 
     def show(screen: Screen) -> None:
         rows = [
-            (f"{seen.looked_at[:16]} UTC".replace("T", " "), seen.looked_by,
-             seen.reason.replace("_", " "), seen.payee_reference)
+            (
+                moment(datetime.fromisoformat(seen.looked_at)),
+                seen.looked_by,
+                seen.reason.replace("_", " "),
+                seen.payee_reference,
+            )
             for seen in found
-        ]  # fmt: skip
+        ]
         screen.table(f"{len(rows)} look(s)", ("When", "Who", "Why", "Payee"), rows)
 
     session.answer({"looks": [seen._asdict() for seen in found]}, show)

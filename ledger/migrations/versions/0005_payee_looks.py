@@ -14,6 +14,7 @@ def upgrade() -> None:
         sa.Column("payee_reference", sa.Text, nullable=False),
         sa.Column("recorded_at", sa.Text, nullable=False),
         sa.Column("person_reference", sa.Text, nullable=False),
+        sa.Column("checked_with", sa.Text, nullable=False),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("payee_reference", "recorded_at", name="pk_returned_names"),
     )
