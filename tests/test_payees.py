@@ -11,9 +11,13 @@ from typing import Any, get_args
 
 import pytest
 from eventsourcing.persistence import ProgrammingError
+from hypothesis import given as for_all
+from hypothesis import strategies as st
 from sqlalchemy import delete
 
+from ledger.aggregates.event_sourced import Event
 from ledger.aggregates.payees import (
+    ModulusCheck,
     NameAnswer,
     OverrideReason,
     Payee,
@@ -163,6 +167,49 @@ def test_what_is_found_of_details_in_use_and_proposed_anew_holds_for_both() -> N
     assert known == story.aggregate.proposed_payees["payee-1"]
     assert story.aggregate.payee is not None
     assert known.name_check == story.aggregate.payee.name_check == "ANNM"
+
+
+SAID = st.tuples(
+    st.sampled_from(["ann", "bob"]),
+    st.one_of(
+        st.just(("propose_payee", PAYEE)),
+        st.sampled_from(get_args(NameAnswer)).map(
+            lambda answer: ("check_payee_name", {**P2, "answer": answer, "checked_with": "x"})
+        ),
+        st.sampled_from(get_args(ModulusCheck)).map(
+            lambda check: (
+                "check_payee_number",
+                {**P2, "modulus_check": check, "modulus_table_version": "1"},
+            )
+        ),
+        st.sampled_from([None, *get_args(OverrideReason)]).map(
+            lambda reason: ("verify_payee", {**P2, "override_reason": reason})
+        ),
+        st.just(("withdraw_payee", {**P2, "reason_code": "wrong_details"})),
+    ),
+)
+
+
+@for_all(st.lists(SAID, max_size=20))
+def test_whatever_is_said_nothing_is_verified_that_a_check_speaks_against(
+    anything: list[tuple[str, tuple[str, dict[str, Any]]]],
+) -> None:
+    """The last of each kind of event since the proposal decides, and an answer is overridden
+    with a reason or not at all."""
+    story = given(an_open_budget())
+    last: dict[type[Event], Any] = {}
+    for by, (command, facts) in anything:
+        story.when(command, **facts, by=by)
+        for event in story.recorded:
+            if isinstance(event, PayeeProposed):
+                last = {}
+            if isinstance(event, PayeeVerified):
+                name, number = last.get(PayeeNameChecked), last.get(PayeeNumberChecked)
+                assert last[PayeeProposed].recorded_by != event.recorded_by
+                assert number is None or number.modulus_check != "invalid"
+                is_confirmed = name is None or name.answer == "match"
+                assert is_confirmed == (event.override_reason == "")
+            last[type(event)] = event
 
 
 # --- withdrawing, and when it was verified ------------------------------------------------

@@ -16,7 +16,8 @@ from ledger.payee_looks import LookReason
 app = typer.Typer(help="The accounts that are paid.", no_args_is_help=True)
 
 Budgets = Annotated[
-    list[str] | None, typer.Option("--budget", metavar="REF", help="Of this; may be repeated.")
+    list[str] | None,
+    typer.Option("--budget", metavar="REF", help="Of this budget; may be repeated."),
 ]
 Everyone = Annotated[bool, typer.Option("--all", help="Of every open budget.")]
 
@@ -126,8 +127,11 @@ def check(
         ]
         columns = ("Budget", "Payee", "Standing", "Was", "Is now")
         screen.table(f"{len(rows)} changed", columns, rows)
-        if rows and not record:
-            screen.say("\nNothing was recorded. To record it, add --record.")
+        if rows:
+            recorded = (
+                "Recorded." if record else "Nothing was recorded. To record it, add --record."
+            )
+            screen.say(f"\n{recorded}")
 
     session.answer(document, show)
 
