@@ -31,6 +31,7 @@ from ledger.aggregates.care_decisions import LAWFUL_EXCLUSIONS
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
 from ledger.aggregates.event_sourced import EVENT_TYPES, TOPICS, Event, EventType
 from ledger.aggregates.mass_change import HELD_BECAUSE, RELEASABLE, SKIPPED_BECAUSE
+from ledger.aggregates.payees import NAME_ANSWERS
 from ledger.caseload_columns import COLUMNS
 from ledger.cli import app
 from ledger.config import Settings
@@ -432,6 +433,9 @@ def codes_page() -> str:
         "ISO 20022 codes of a payment status report; `input_error` is any error of the Bacs input "
         "report.",
         table(("Code", "Meaning"), [(code(k), v) for k, v in REJECTION_REASONS.items()]),
+        "## What confirmation of payee answers",
+        "In the codes of Pay.UK's scheme. [What to do about each](../how-to/check-a-payee.md).",
+        table(("Code", "Meaning"), [(code(k), v) for k, v in NAME_ANSWERS.items()]),
     )
 
 

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import re
 
-from ledger.errors import UnreadableAccountName, UnreadableAccountNumber, UnreadableSortCode
+from ledger.errors import (
+    UnreadableAccountName,
+    UnreadableAccountNumber,
+    UnreadableRollNumber,
+    UnreadableSortCode,
+)
 
 _SORT_CODE = re.compile(r"([0-9]{2})[- ]?([0-9]{2})[- ]?([0-9]{2})")
 _ACCOUNT_NUMBER = re.compile(r"[0-9]{6,8}")
+_SECONDARY_REFERENCE = re.compile(r"[A-Za-z0-9 ./-]{0,18}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -36,6 +42,15 @@ def parse_account_name(text: str, field: str = "account_name") -> str:
     if not 1 <= len(name) <= 140 or _CONTROL.search(name):
         raise UnreadableAccountName(f"{field}: {UnreadableAccountName.rule}", field=field)
     return name
+
+
+def parse_roll_number(text: str, field: str = "roll_number") -> str:
+    """A building society's roll number, or empty; else `UnreadableRollNumber`."""
+    reference = " ".join(text.split())
+    if _SECONDARY_REFERENCE.fullmatch(reference) is None:
+        rule = UnreadableRollNumber.rule
+        raise UnreadableRollNumber(f"{field}: {rule}", field=field)
+    return reference
 
 
 def masked(account_number: str) -> str:

@@ -24,12 +24,12 @@ from ledger import database, migrations, store
 from ledger.aggregates.bank_report import BankReport
 from ledger.aggregates.event_sourced import EventSourced, Recorded, Said, stream_id
 from ledger.aggregates.mass_change import MassChange
-from ledger.aggregates.payees import PayeeType
+from ledger.aggregates.payees import PayeeSource, PayeeType
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import Tried, tried
+from ledger.bank.confirmation_of_payee import provider
 from ledger.config import Settings
-from ledger.dates import day_in_england
 from ledger.errors import (
     BudgetNotFound,
     ConcurrentChange,
@@ -42,7 +42,9 @@ from ledger.errors import (
     StoreUnavailable,
     VersionConflict,
 )
-from ledger.modulus_tables import ModulusTables, checked
+from ledger.modulus_tables import ModulusTables
+from ledger.payee_names import PayeeNames
+from ledger.payee_proposals import Proposal
 from ledger.people import Keyring, People, PersonDetails
 from ledger.projections import all_projections
 from ledger.store import Beside, PostgresRecorder, SQLiteRecorder
@@ -75,6 +77,7 @@ class Ledger(Application[UUID]):
         self.keyring = Keyring.from_file(settings.key_file)
         super().__init__(database.environment(settings.database_url))
         self.people = People(self.engine, self.keyring)
+        self.payee_names = PayeeNames(self.people, provider(settings.confirmation_of_payee))
         self.modulus_tables = ModulusTables(self.engine)
         self.projections = all_projections(self.engine, self.recorder)
 
@@ -256,40 +259,47 @@ class Ledger(Application[UUID]):
         self,
         reference: str,
         *,
-        payee_type: PayeeType,
-        account_name: str,
         sort_code: str,
         account_number: str,
         said: Said,
+        payee_type: PayeeType | None = None,
+        account_name: str | None = None,
+        roll_number: str = "",
+        source: PayeeSource = "person",
         expected_version: int | None = None,
         also: Callable[[PersonalBudget, Sequence[Recorded]], Sequence[Beside]] | None = None,
     ) -> tuple[PersonalBudget, str]:
         """Seal account details and propose them, in one transaction; returns their reference.
 
-        The account number is checked by the modulus table in force on the day of recording.
+        The number is checked by the modulus table in force on the day of recording, and the name
+        by confirmation of payee if a service is set. Type and name are those of the payee in use
+        where they are left out: when the bank advises of another account
+        (`source="bank_advice"`), they stay.
         """
-        person = self._recipient(self.budget(reference))
-        details = self.people.new_payee(person, account_name, sort_code, account_number)
-        rows = self.people.sealed_payees([details], said["recorded_at"])
-        table = self.modulus_tables.in_force(day_in_england(said["recorded_at"]))
-        found = checked(details.sort_code, details.account_number, table)
+        budget = self.budget(reference)
+        require_version(reference, budget.version, expected_version)
+        proposal = Proposal(
+            self.people,
+            self.payee_names,
+            self.modulus_tables,
+            budget,
+            sort_code=sort_code,
+            account_number=account_number,
+            payee_type=payee_type,
+            account_name=account_name,
+            roll_number=roll_number,
+            source=source,
+            said=said,
+        )
+        proposal.ask(budget)
         budget = self.change(
             PersonalBudget,
             reference,
-            lambda b: b.propose_payee(
-                payee_reference=details.payee_reference,
-                payee_type=payee_type,
-                fingerprint=rows[0]["fingerprint"],
-                **found,
-                **said,
-            ),
+            proposal.decide,
             expected_version=expected_version,
-            beside=lambda b, events: [
-                Beside("payee_details", rows, ignore_existing=True),
-                *(also(b, events) if also else ()),
-            ],
+            beside=lambda b, events: [*proposal.rows(), *(also(b, events) if also else ())],
         )
-        return budget, details.payee_reference
+        return budget, proposal.details.payee_reference
 
     def load_modulus_table(
         self,
@@ -317,11 +327,6 @@ class Ledger(Application[UUID]):
                 continue
             return True
         raise ConcurrentChange("Modulus tables are being loaded by someone else; try again.")
-
-    @staticmethod
-    def _recipient(budget: PersonalBudget) -> str:
-        assert budget.opened is not None, "a loaded budget has been opened"
-        return budget.opened.recipient_reference
 
 
 def said(effective_on: date, recorded_at: datetime, recorded_by: str) -> Said:

@@ -10,6 +10,8 @@ from ledger.projections.tables import read_tables
 _DURABLE_RIGHTS = {
     "people": "SELECT, INSERT, DELETE",  # deleting the row is how a person is erased
     "payee_details": "SELECT, INSERT, DELETE",
+    "returned_names": "SELECT, INSERT, DELETE",
+    "payee_looks": "SELECT, INSERT",  # who looked stays
     "financial_assessments": "SELECT, INSERT, DELETE",
     "bank_files": "SELECT, INSERT",
     "bank_reports": "SELECT, INSERT",
@@ -54,6 +56,7 @@ def grant(engine: Engine, role: str) -> None:
             f"ON stored_events TO {name}",
             f"GRANT USAGE ON SEQUENCE {sequence} TO {name}",
             f"GRANT EXECUTE ON FUNCTION stored_events_append TO {name}",
+            f"GRANT USAGE ON SEQUENCE payee_looks_number_seq TO {name}",
         ]
         for table, rights in _DURABLE_RIGHTS.items():
             statements.append(f"REVOKE ALL ON {table} FROM {name}")

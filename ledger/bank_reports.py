@@ -134,7 +134,7 @@ def import_report(
         }
         rows = [
             Beside("bank_reports", [row]),
-            Beside("payee_details", judged.payee_rows, ignore_existing=True),
+            *judged.beside,
             *(beside(result) if beside else ()),
         ]
         try:

@@ -20,6 +20,7 @@ from ledger.errors import (
     BudgetNotFound,
     CaseloadConflicts,
     ConcurrentChange,
+    PayeeNotConfirmed,
 )
 from ledger.modulus_tables import TableInForce, checked
 from ledger.people import PersonDetails
@@ -109,7 +110,13 @@ def _failing(budget_references: list[str], table_version: str) -> AccountFailsMo
     )
 
 
-_NOT_IN_A_FILE = {"recorded_at", "recorded_by", "modulus_check", "modulus_table_version"}
+_NOT_IN_A_FILE = {
+    "recorded_at",
+    "recorded_by",
+    "modulus_check",
+    "modulus_table_version",
+    "source",
+}
 
 
 def _facts(event: Event) -> tuple[Any, ...]:
@@ -224,20 +231,38 @@ def _people_rows(
     ]
 
 
+class PayeeLeft(NamedTuple):
+    """Details that were not verified with the others, and the refusal that they would meet."""
+
+    budget_reference: str
+    payee_reference: str
+    code: str
+    sentence: str
+
+
+class PayeesVerified(NamedTuple):
+    """How many payees were verified, and those left, in order of budget."""
+
+    verified: int
+    left: list[PayeeLeft]
+
+
 def verify_payees(
     ledger: Ledger,
     *,
     references: Sequence[str] | None,
     said: Said,
     progress: Progress = lambda _done: None,
-) -> int:
+) -> PayeesVerified:
     """Verify every payee proposed on these budgets (None: on all open ones) by someone else.
 
     The second person's sign-off of an import, after checking it against the old system. One
-    transaction; a payee the same person proposed refuses it whole. Returns how many.
+    transaction; a payee the same person proposed refuses it whole. Details that a check speaks
+    against are left, for nothing is overridden by the hundred.
     """
     for _ in range(ATTEMPTS):
         events: list[Recorded] = []
+        left: list[PayeeLeft] = []
         missing = set(references or ())
         for budget in ledger.budgets(references):
             progress(1)
@@ -245,7 +270,11 @@ def verify_payees(
             if references is None and budget.closed is not None:
                 continue  # nothing more is paid on it
             for payee_reference in list(budget.proposed_payees):
-                budget.verify_payee(payee_reference=payee_reference, **said)
+                try:
+                    budget.verify_payee(payee_reference=payee_reference, **said)
+                except (PayeeNotConfirmed, AccountFailsModulusCheck) as refusal:
+                    why = (refusal.code, str(refusal))
+                    left.append(PayeeLeft(budget.reference, payee_reference, *why))
             events.extend(budget.collect_events())
         if missing:
             raise BudgetNotFound(f"There is no personal budget {', '.join(sorted(missing))}.")
@@ -253,5 +282,5 @@ def verify_payees(
             ledger.append(events)
         except IntegrityError:
             continue
-        return len(events)
+        return PayeesVerified(len(events), sorted(left))
     raise ConcurrentChange("Budgets are being changed by others; try again.")

@@ -55,6 +55,11 @@ class Settings(BaseSettings):
         default="999999999.99",
         description="With pain.001: the most your bank takes for one payment, in pounds.",
     )
+    confirmation_of_payee: Literal["none", "simulator"] = Field(
+        default="none",
+        description="Who is asked whether an account is in the name given. The simulator makes its "
+        "answers up: for training and tests, never for a ledger that pays.",
+    )
     variance_percent: int = Field(
         default=10,
         ge=0,

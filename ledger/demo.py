@@ -156,7 +156,7 @@ class Demo:
             self.tell(f"{result.opened} budgets opened by {ALICE}, whole or not at all")
         with self.step("Have the payees checked by a second person"):
             checked = verify_payees(ledger, references=None, said=said(BOB, date(2026, 3, 24)))
-            self.tell(f"{checked} accounts verified by {BOB}, who proposed none of them")
+            self.tell(f"{checked.verified} accounts verified by {BOB}, who proposed none of them")
 
     def prepare(
         self, ledger: Ledger, reference: str, period: Period, pay_on: date, on: date,

@@ -280,6 +280,10 @@ class VerifierProposedPayee(Refusal):
     status = 403
 
 
+class PayeeNotConfirmed(Refusal):
+    """Details whose name confirmation of payee did not confirm need an override reason."""
+
+
 class PayeeNotProposed(Refusal):
     """Those payee details have not been proposed for this personal budget."""
 
@@ -445,6 +449,10 @@ class UnreadableAccountName(Refusal):
     """An account name must be 1 to 140 characters, none of them a control character."""
 
 
+class UnreadableRollNumber(Refusal):
+    """A roll number must be at most 18 letters, digits, spaces, dots, hyphens and /."""
+
+
 class AccountFailsModulusCheck(Refusal):
     """An account number must pass the modulus check of its sort code, where there is one."""
 
@@ -467,6 +475,10 @@ class PersonUnknown(Refusal):
     """The person was never recorded here, or has been erased."""
 
     status = 404
+
+
+class ConfirmationOfPayeeNotSet(Refusal):
+    """Names can be asked about only when a confirmation of payee service is set."""
 
 
 class PayeeUnknown(Refusal):

@@ -104,13 +104,15 @@ class Keyring:
         except InvalidTag:
             raise SealBroken(place=bound_to.split("\x00", 1)[0]) from None
 
-    def fingerprint(self, sort_code: str, account_number: str) -> str:
+    def fingerprint(self, sort_code: str, account_number: str, *also: str) -> str:
         """32 hex characters, the same for the same account; not computable without the key.
 
-        Keyed because sort codes and account numbers are few enough to try them all.
+        Keyed because sort codes and account numbers are few enough to try them all. With what
+        is known of it `also`, such as a name, it is that of the account and all of this.
         """
         account = parse_sort_code(sort_code) + parse_account_number(account_number)
-        return hmac.digest(self._fingerprint_key, account.encode(), hashlib.sha256).hex()[:32]
+        told = place(account, *also).encode()
+        return hmac.digest(self._fingerprint_key, told, hashlib.sha256).hex()[:32]
 
 
 def _sub_key(master: bytes, purpose: bytes) -> bytes:

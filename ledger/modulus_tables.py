@@ -9,11 +9,12 @@ import hashlib
 import re
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Literal, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
 
 import msgspec
 from sqlalchemy import Engine, select
 
+from ledger.aggregates.payees import ModulusCheck
 from ledger.bank.modulus import WeightTable, check, read_weight_table
 from ledger.errors import InvalidValue, ModulusTableConflict
 from ledger.people import Row, modulus_tables, moment_text
@@ -43,7 +44,7 @@ class TableInForce(NamedTuple):
 class Checked(TypedDict):
     """What the check of an account said, as `propose_payee` takes it."""
 
-    modulus_check: Literal["valid", "invalid", "no_rule", "no_table"]
+    modulus_check: ModulusCheck
     modulus_table_version: str
 
 

@@ -16,7 +16,13 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, Table, Text, select
 
-from ledger.accounts import masked, parse_account_name, parse_account_number, parse_sort_code
+from ledger.accounts import (
+    masked,
+    parse_account_name,
+    parse_account_number,
+    parse_roll_number,
+    parse_sort_code,
+)
 from ledger.errors import PayeeReferenceMismatch, PayeeUnknown, PersonUnknown
 from ledger.keyring import Keyring, place
 from ledger.private import Private
@@ -26,7 +32,6 @@ __all__ = [
     "PayeeDetails",
     "People",
     "PersonDetails",
-    "Private",
     "Row",
     "bank_files",
     "bank_reports",
@@ -39,8 +44,10 @@ __all__ = [
     "parse_account_number",
     "parse_sort_code",
     "payee_details",
+    "payee_looks",
     "payee_reference",
     "people",
+    "returned_names",
 ]
 
 Row = dict[str, Any]
@@ -74,6 +81,26 @@ payee_details = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("fingerprint", Text, nullable=False, index=True),
     Column("recorded_at", Text, nullable=False),
+)
+
+returned_names = Table(
+    "returned_names",
+    durable,
+    Column("payee_reference", Text, primary_key=True),
+    Column("recorded_at", Text, primary_key=True),
+    Column("person_reference", Text, nullable=False, index=True),
+    Column("checked_with", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+payee_looks = Table(
+    "payee_looks",
+    durable,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("payee_reference", Text, nullable=False, index=True),
+    Column("looked_at", Text, nullable=False),
+    Column("looked_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 bank_files = Table(
@@ -142,13 +169,17 @@ class PersonDetails(Private, frozen=True):
 
 
 class PayeeDetails(Private, frozen=True):
-    """The account that a person's money is paid into; make it with `People.new_payee`."""
+    """The account that a person's money is paid into; make it with `People.new_payee`.
+
+    `roll_number` is that of an account at a building society that has them, or empty.
+    """
 
     payee_reference: str
     person_reference: str
     account_name: str
     sort_code: str
     account_number: str
+    roll_number: str = ""
 
 
 def payee_reference(person_reference: str, fingerprint: str) -> str:
@@ -175,13 +206,35 @@ class People:
         self.keyring = keyring
 
     def new_payee(
-        self, person_reference: str, account_name: str, sort_code: str, account_number: str
+        self,
+        person_reference: str,
+        account_name: str,
+        sort_code: str,
+        account_number: str,
+        roll_number: str = "",
     ) -> PayeeDetails:
         """Checked and normalised details with their reference.
 
-        Raises `UnreadableAccountName`, `UnreadableSortCode` or `UnreadableAccountNumber`.
+        Raises `UnreadableAccountName`, `UnreadableSortCode`, `UnreadableAccountNumber` or
+        `UnreadableRollNumber`.
         """
-        return self._clean(person_reference, account_name, sort_code, account_number)[0]
+        name = parse_account_name(account_name)
+        sort_code = parse_sort_code(sort_code)
+        account_number = parse_account_number(account_number)
+        roll_number = parse_roll_number(roll_number)
+        fingerprint = self.keyring.fingerprint(sort_code, account_number)
+        reference = payee_reference(person_reference, fingerprint)
+        return PayeeDetails(
+            reference, person_reference, name, sort_code, account_number, roll_number
+        )
+
+    def put_right(self, payee: PayeeDetails) -> PayeeDetails:
+        """Details of a known account in another name, under a reference of their own.
+
+        What was sealed once is never changed, so that what was verified stays what is paid.
+        Any other details come back as they are."""
+        kept = self.payees([payee.payee_reference]).get(payee.payee_reference, payee)
+        return payee if kept == payee else self._in_another_name(payee)
 
     def sealed_people(self, details: Iterable[PersonDetails], recorded_at: datetime) -> list[Row]:
         """Rows of `people`, each with a new key of its own; only for people not yet `existing`."""
@@ -223,22 +276,20 @@ class People:
         moment = moment_text(recorded_at)
         rows = []
         for payee in details:
-            person = payee.person_reference
-            clean, fingerprint = self._clean(
-                person, payee.account_name, payee.sort_code, payee.account_number
-            )
-            reference = clean.payee_reference
-            if payee.payee_reference != reference:
-                raise PayeeReferenceMismatch(payee_reference=payee.payee_reference)
-            account = (clean.account_name, clean.sort_code, clean.account_number)
+            reference, person, *account = msgspec.structs.astuple(payee)
+            clean = self.new_payee(person, *account)
+            if reference != clean.payee_reference:
+                clean = self._in_another_name(clean)
+            if reference != clean.payee_reference:
+                raise PayeeReferenceMismatch(payee_reference=reference)
+            kept = msgspec.structs.astuple(clean)[2:]
+            fingerprint = self.keyring.fingerprint(clean.sort_code, clean.account_number)
             bound_to = place("payee_details.sealed", reference, person, fingerprint)
             rows.append(
                 {
                     "payee_reference": reference,
                     "person_reference": person,
-                    "sealed": self.keyring.seal(
-                        keys[person], msgspec.json.encode(account), bound_to
-                    ),
+                    "sealed": self.keyring.seal(keys[person], msgspec.json.encode(kept), bound_to),
                     "fingerprint": fingerprint,
                     "recorded_at": moment,
                 }
@@ -294,16 +345,18 @@ class People:
                 found.update((row[0], self._opened(_SealedPayee._make(row))) for row in rows)
         return found
 
-    def _clean(
-        self, person_reference: str, account_name: str, sort_code: str, account_number: str
-    ) -> tuple[PayeeDetails, str]:
-        name = parse_account_name(account_name)
-        sort_code = parse_sort_code(sort_code)
-        account_number = parse_account_number(account_number)
-        fingerprint = self.keyring.fingerprint(sort_code, account_number)
-        reference = payee_reference(person_reference, fingerprint)
-        details = PayeeDetails(reference, person_reference, name, sort_code, account_number)
-        return details, fingerprint
+    def shown(self, references: Iterable[str]) -> dict[str, str]:
+        """What anyone may see of these accounts: the last four digits, or that it is erased."""
+        wanted = list(references)
+        found = self.payees(wanted)
+        return {r: masked(found[r].account_number) if r in found else "erased" for r in wanted}
+
+    def _in_another_name(self, payee: PayeeDetails) -> PayeeDetails:
+        """The reference is keyed like the fingerprint: nobody can find the name by trying."""
+        _, person, name, sort_code, account_number, roll = msgspec.structs.astuple(payee)
+        fingerprint = self.keyring.fingerprint(sort_code, account_number, name, roll)
+        reference = payee_reference(person, fingerprint)
+        return msgspec.structs.replace(payee, payee_reference=reference)
 
     def _opened(self, row: _SealedPayee) -> PayeeDetails:
         key = self.keyring.unwrap(row.wrapped_key, row.person_reference)
@@ -311,8 +364,8 @@ class People:
             "payee_details.sealed", row.payee_reference, row.person_reference, row.fingerprint
         )
         account = msgspec.json.decode(
-            self.keyring.open(key, row.sealed, bound_to), type=tuple[str, str, str]
-        )
+            self.keyring.open(key, row.sealed, bound_to), type=tuple[str, ...]
+        )  # three texts, or four since there are roll numbers
         return PayeeDetails(row.payee_reference, row.person_reference, *account)
 
     def keys(self, wanted: set[str], new_people: Sequence[Row] = ()) -> dict[str, bytes]:

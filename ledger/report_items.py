@@ -19,11 +19,11 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.bank.arucs import ReturnedCredit
 from ledger.bank.awacs import WrongAccount
-from ledger.dates import day_in_england
 from ledger.errors import AccountFailsModulusCheck
-from ledger.modulus_tables import checked
-from ledger.people import Row, chunks
+from ledger.payee_proposals import Proposal
+from ledger.people import chunks
 from ledger.projections.registers import Budgets, Cycles, Payments
+from ledger.store import Beside
 
 Verdict = QueuedBecause | Literal["recorded", "unchanged"]
 
@@ -60,7 +60,7 @@ class Judged:
         self.unchanged_count = 0
         self.queued: list[QueuedItem] = []
         self.events: list[Recorded] = []
-        self.payee_rows: list[Row] = []
+        self.beside: list[Beside] = []
         self._seen: set[str] = set()
 
     def queue(
@@ -164,26 +164,26 @@ class Judged:
         now = people.payee(payee.payee_reference)
         if (now.sort_code, now.account_number) != (item.old_sort_code, item.old_account_number):
             return "account_differs"
-        details = people.new_payee(
-            now.person_reference, now.account_name, item.new_sort_code, item.new_account_number
+        proposal = Proposal(
+            people,
+            self.ledger.payee_names,
+            self.ledger.modulus_tables,
+            budget,
+            sort_code=item.new_sort_code,
+            account_number=item.new_account_number,
+            payee_type=None,
+            account_name=None,
+            roll_number="",
+            source="bank_advice",
+            said=self.said,
         )
-        if details.payee_reference in budget.proposed_payees:
-            return "unchanged"
-        recorded_on = day_in_england(self.said["recorded_at"])
-        rows = people.sealed_payees([details], self.said["recorded_at"])
-        table = self.ledger.modulus_tables.in_force(recorded_on)
+        version = budget.version
         try:
-            budget.propose_payee(
-                payee_reference=details.payee_reference,
-                payee_type=payee.payee_type,
-                fingerprint=rows[0]["fingerprint"],
-                **checked(details.sort_code, details.account_number, table),
-                **self.said,
-            )
+            proposal.decide(budget)
         except AccountFailsModulusCheck:
             return "account_invalid"
-        self.payee_rows.extend(rows)
-        return "recorded"
+        self.beside.extend(proposal.rows())
+        return "recorded" if budget.version > version else "unchanged"
 
 
 class _Found(NamedTuple):

@@ -19,8 +19,9 @@ from ledger.charging.assessment import Assessed
 from ledger.charging.facts import Facts
 from ledger.errors import AssessmentNotFound, SealBroken
 from ledger.keyring import place
-from ledger.people import People, Private, Row, chunks, financial_assessments, moment_text
+from ledger.people import People, Row, chunks, financial_assessments, moment_text
 from ledger.people import people as people_table
+from ledger.private import Private
 
 _PLACE = "financial_assessments.sealed"
 

@@ -23,6 +23,8 @@ KEPT = (
     "stored_events",
     "people",
     "payee_details",
+    "returned_names",
+    "payee_looks",
     "financial_assessments",
     "bank_files",
     "modulus_tables",

@@ -13,7 +13,9 @@ from sqlalchemy.exc import ProgrammingError
 from ledger import database
 from ledger.application import Ledger
 from ledger.application_role import grant
+from ledger.payee_looks import look_at_payee, looks
 from tests.main_job import (
+    IMPORTED_AT,
     example_caseload,
     log_of,
     run_cycle,
@@ -77,6 +79,21 @@ def test_the_role_is_let_in_before_a_read_table_of_a_new_version_is_made(
     assert ledger.projections.verify() is None
 
 
+def test_the_role_keeps_who_looked(ledger: Ledger):
+    take_in(ledger, example_caseload(1))
+    (budget,) = ledger.budgets()
+    (payee,) = budget.known_payees
+    for by in ("ann", "bob"):
+        look_at_payee(
+            ledger,
+            payee.payee_reference,
+            reason="audit",
+            looked_at=IMPORTED_AT,
+            looked_by=by,
+        )
+    assert [look.looked_by for look in looks(ledger)] == ["ann", "bob"]
+
+
 REFUSED = {
     "UPDATE stored_events SET state = 'x'": "permission denied for table stored_events",
     "DELETE FROM stored_events": "permission denied for table stored_events",
@@ -105,6 +122,9 @@ REFUSED = {
     "UPDATE modulus_tables SET weights = ''": "permission denied",
     "DELETE FROM modulus_tables": "permission denied",
     "UPDATE payee_details SET sealed = ''": "permission denied",
+    "UPDATE returned_names SET sealed = ''": "permission denied",
+    "UPDATE payee_looks SET looked_by = ''": "permission denied",
+    "DELETE FROM payee_looks": "permission denied",
     "UPDATE people SET wrapped_key = ''": "permission denied",
 }
 

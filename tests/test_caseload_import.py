@@ -257,10 +257,10 @@ def test_imported_payees_cannot_be_verified_by_the_importer(ledger: Ledger):
 
 def test_payees_are_verified_all_at_once_or_only_those_named(ledger: Ledger):
     bring_in(ledger, a_row(1), a_row(2), a_row(3))
-    assert verify_payees(ledger, references=["PB000002"], said=says("bob")) == 1
-    assert verify_payees(ledger, references=None, said=says("bob")) == 2
+    assert verify_payees(ledger, references=["PB000002"], said=says("bob")).verified == 1
+    assert verify_payees(ledger, references=None, said=says("bob")).verified == 2
     before = stored(ledger)
-    assert verify_payees(ledger, references=None, said=says("bob")) == 0
+    assert verify_payees(ledger, references=None, said=says("bob")).verified == 0
     assert stored(ledger) == before
 
 
@@ -275,7 +275,7 @@ def test_payees_of_a_budget_that_is_not_there_are_not_verified(ledger: Ledger):
 def test_a_closed_budget_does_not_stop_the_others_payees_from_being_verified(ledger: Ledger):
     bring_in(ledger, a_row(1), a_row(2))
     tell_budget(ledger, "PB000001", "close", reason_code="died", effective_on=date(2026, 4, 10))
-    assert verify_payees(ledger, references=None, said=says("bob")) == 1
+    assert verify_payees(ledger, references=None, said=says("bob")).verified == 1
     assert ledger.budget("PB000002").payee is not None
 
 

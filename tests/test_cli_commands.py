@@ -14,10 +14,10 @@ from tests.given import on
 NOUNS = {
     "": ["init", "status", "catch-up", "rebuild", "verify", "serve", "demo-data",
          "import-caseload", "import-assessments", "payees", "person", "budget", "cycle"],
-    "payees": ["verify"],
+    "payees": ["verify", "check", "look", "looks"],
     "person": ["add"],
     "budget": ["show", "history", "balance", "statement", "list", "propose-payee",
-               *BUDGET_COMMANDS],
+               "check-payee", *BUDGET_COMMANDS],
     "cycle": ["prepare", "show", "lines", "exceptions", "approve", "reject", "cancel", "issue",
               "file", "settle", "list", "totals"],
     "change": ["prepare", "show", "lines", "approve", "reject", "apply", "list"],

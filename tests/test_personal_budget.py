@@ -251,7 +251,8 @@ def test_what_the_modulus_check_said_stays_with_the_payee() -> None:
     story.then(PayeeProposed, modulus_check="valid", modulus_table_version="7.40")
     story.when("verify_payee", payee_reference="payee-2", by="bob").then(PayeeVerified)
     assert story.aggregate.payee is not None
-    assert story.aggregate.payee[-2:] == ("valid", "7.40")
+    assert story.aggregate.payee.modulus_check == "valid"
+    assert story.aggregate.payee.modulus_table_version == "7.40"
 
 
 def test_a_payee_verified_by_its_proposer_is_refused() -> None:
@@ -1532,10 +1533,28 @@ COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "payee_reference": PAYEES,
         "payee_type": one_of(payees.PayeeType),
         "fingerprint": st.sampled_from(["account-1", "account-2"]),
-        "modulus_check": st.sampled_from(["valid", "invalid", "no_rule", "no_table"]),
+        "modulus_check": one_of(payees.ModulusCheck),
+        "modulus_table_version": st.sampled_from(["", "7.40"]),
+        "source": one_of(payees.PayeeSource),
+    },
+    "check_payee_name": {
+        "payee_reference": PAYEES,
+        "answer": one_of(payees.NameAnswer),
+        "checked_with": st.just("simulator"),
+    },
+    "check_payee_number": {
+        "payee_reference": PAYEES,
+        "modulus_check": one_of(payees.ModulusCheck),
         "modulus_table_version": st.sampled_from(["", "7.40"]),
     },
-    "verify_payee": {"payee_reference": PAYEES},
+    "verify_payee": {
+        "payee_reference": PAYEES,
+        "override_reason": st.sampled_from([None, *get_args(payees.OverrideReason)]),
+    },
+    "withdraw_payee": {
+        "payee_reference": PAYEES,
+        "reason_code": one_of(payees.WithdrawalReason),
+    },
     "request_spend_return": {
         "return_reference": st.sampled_from(["SR1", "SR2"]),
         "period": st.just(APRIL),
@@ -1728,7 +1747,12 @@ def test_a_payment_promised_and_cancelled_leaves_the_budget_as_if_it_never_had_b
 def test_any_life_is_made_of_every_command_there_is() -> None:
     verbs = ("schedule", "confirm", "reissue", "cancel", "reject")
     by_a_cycle = {f"{verb}_payment" for verb in verbs}
-    by_the_ledger = {"propose_payee", "assess_finances"}
+    by_the_ledger = {
+        "propose_payee",
+        "check_payee_name",
+        "check_payee_number",
+        "assess_finances",
+    }
     assert COMMANDS.keys() == commands_of(PersonalBudget).keys() | by_a_cycle | by_the_ledger
 
 

@@ -23,7 +23,7 @@ from ledger.charging.assessment import Assessed, Charged
 from ledger.charging.explanation import explanation
 from ledger.charging.facts import Facts
 from ledger.dates import day_in_england
-from ledger.people import Private
+from ledger.private import Private
 from ledger.store import Beside
 from ledger.terms import ContributionBasis
 

@@ -14,6 +14,7 @@ import msgspec
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from ledger import payee_checks
 from ledger.aggregates.event_sourced import Recorded
 from ledger.aggregates.payees import PayeeType
 from ledger.aggregates.personal_budget import PersonalBudget
@@ -22,8 +23,8 @@ from ledger.api.budgets import RecordedEvent, recorded_events
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import writes
 from ledger.api.requests import BodyOf, WriteRoute, Writing
-from ledger.commands import BUDGET_COMMANDS, Command
-from ledger.people import Private
+from ledger.commands import BUDGET_COMMANDS, Command, require_keepable
+from ledger.private import Private
 from ledger.store import Beside
 
 router = APIRouter(tags=["budget commands"], route_class=WriteRoute)
@@ -56,6 +57,14 @@ class PayeeProposal(Private, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     account_name: str
     sort_code: str
     account_number: str
+    roll_number: str = ""
+
+
+class PayeeCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Details to be checked again, in use or proposed."""
+
+    effective_on: date
+    payee_reference: str
 
 
 def changed(budget: PersonalBudget, events: Sequence[Recorded]) -> BudgetChanged:
@@ -142,6 +151,7 @@ for _command in BUDGET_COMMANDS.values():
     )
 
 _proposal = BodyOf(PayeeProposal)
+_check = BodyOf(PayeeCheck)
 
 
 @router.post("/v1/budgets/{reference:reference}/propose-payee",
@@ -151,7 +161,9 @@ def propose_payee(reference: str, write: Writing) -> Response:
     """Seal the account of the person, or of whoever holds the money for them, and propose it.
 
     Someone else must verify it before anything is paid to it. The answer's event names it by
-    `payee_reference`; the details themselves are never sent back.
+    `payee_reference`; the details themselves are never sent back. If a confirmation of payee
+    service is set, its answer is recorded with the proposal. `roll_number` is for the building
+    societies that have them; empty otherwise.
     """
     proposal = _proposal.read(write.body)
     once = Once(write)
@@ -162,8 +174,35 @@ def propose_payee(reference: str, write: Writing) -> Response:
             account_name=proposal.account_name,
             sort_code=proposal.sort_code,
             account_number=proposal.account_number,
+            roll_number=proposal.roll_number,
             said=write.said(proposal.effective_on),
             expected_version=write.expected_version,
             also=lambda budget, events: [once.row(changed(budget, events))],
-        )
+        ),
+        look_first=True,  # so that a bank is asked once
+    )
+
+
+@router.post("/v1/budgets/{reference:reference}/check-payee",
+             summary="Check a payee's details again.",
+             **writes(BudgetChanged, PayeeCheck, if_match=True))  # fmt: skip
+def check_payee(reference: str, write: Writing) -> Response:
+    """Check the account number by the table in force now, and ask whose account it is.
+
+    What the modulus check says is recorded if it is new. If a confirmation of payee service is
+    set, its answer is recorded each time.
+    """
+    asked = _check.read(write.body)
+    require_keepable(asked.payee_reference, "payee_reference")
+    once = Once(write)
+    return once.do(
+        lambda: payee_checks.check_payee(
+            write.ledger,
+            reference,
+            asked.payee_reference,
+            said=write.said(asked.effective_on),
+            expected_version=write.expected_version,
+            also=lambda budget, events: [once.row(changed(budget, events))],
+        ),
+        look_first=True,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -14,11 +14,11 @@ from sqlalchemy import Table, select
 from ledger.aggregates.care_decisions import AgreementSigned
 from ledger.aggregates.clawbacks import Clawback
 from ledger.aggregates.event_sourced import TOPICS, Event, Recorded, stream_id
-from ledger.aggregates.payees import ModulusCheck
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.spend_returns import SpendReturn
 from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
+from ledger.api.payees import ProposedPayee, shown_payee
 from ledger.api.requests import AsOf, AsOfAsked, Limit, ledger_of, today
 from ledger.application import Ledger
 from ledger.dates import Period
@@ -94,19 +94,6 @@ class BudgetBalance(msgspec.Struct):
     on: date | None
     known_at: datetime | None
     accounts: dict[str, int]
-
-
-class ProposedPayee(msgspec.Struct):
-    """Account details by reference; the details themselves are sealed and never sent.
-
-    `modulus_check` says whether the account number passed the modulus check, or why it was not
-    checked; it is null where there was no check yet."""
-
-    payee_reference: str
-    payee_type: str
-    proposed_by: str
-    modulus_check: ModulusCheck | None
-    modulus_table_version: str
 
 
 class HeldBack(msgspec.Struct):
@@ -262,8 +249,10 @@ def budget_balance(request: Request, reference: str, as_of: AsOfAsked) -> Respon
 def show_budget(request: Request, reference: str, as_of: AsOfAsked) -> Response:
     """Where the budget stands, as known at `known_at`, with the terms in force on `on` (today,
     if not given) and what is due for the days up to it."""
-    budget = ledger_of(request).budget(reference, as_of.known_at)
-    shown = _budget(budget, as_of.on or today(), as_of.known_at)
+    ledger = ledger_of(request)
+    budget = ledger.budget(reference, as_of.known_at)
+    accounts = ledger.people.shown(payee.payee_reference for payee in budget.known_payees)
+    shown = _budget(budget, accounts, as_of.on or today(), as_of.known_at)
     return answer(shown, etag="" if as_of.known_at else str(budget.version))
 
 
@@ -312,7 +301,9 @@ def _is_within(event: Event, as_of: AsOf) -> bool:
     )
 
 
-def _budget(budget: PersonalBudget, on: date, known_at: datetime | None) -> Budget:
+def _budget(
+    budget: PersonalBudget, accounts: Mapping[str, str], on: date, known_at: datetime | None
+) -> Budget:
     opened, closed = budget.opened, budget.closed
     assert opened is not None, "a loaded budget has been opened"
     agreement: AgreementSigned | None = budget.agreement
@@ -331,8 +322,8 @@ def _budget(budget: PersonalBudget, on: date, known_at: datetime | None) -> Budg
         exclusion_code=budget.exclusion_code,
         agreement_version=agreement.template_version if agreement else None,
         return_frequency=agreement.return_frequency if agreement else None,
-        payee=_payees([budget.payee])[0] if budget.payee else None,
-        proposed_payees=_payees(budget.proposed_payees.values()),
+        payee=shown_payee(budget.payee, accounts) if budget.payee else None,
+        proposed_payees=[shown_payee(p, accounts) for p in budget.proposed_payees.values()],
         weekly_budget_pence=budget.weekly_budget_pence(on),
         allocations=budget.lines_in_force(on),
         contribution=_contribution(budget, on),
@@ -357,10 +348,6 @@ def _suspension(budget: PersonalBudget, on: date) -> Suspension | None:
     if ends_on == FOR_EVER:
         return Suspension(starts_on, None, retainer, budget.suspension_review_on)
     return Suspension(starts_on, ends_on, retainer, None)
-
-
-def _payees(payees: Iterable[Any]) -> list[ProposedPayee]:
-    return [ProposedPayee(p.payee_reference, p.payee_type, *p[3:]) for p in payees]
 
 
 def _due(budget: PersonalBudget, on: date) -> Due:

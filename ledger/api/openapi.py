@@ -38,6 +38,7 @@ TAGS = [
     {"name": "budget commands", "description": "What can be said of a personal budget."},
     {"name": "financial assessments", "description": "What people can contribute, and why."},
     {"name": "people", "description": "Who people are; sealed, and never sent back."},
+    {"name": "payees", "description": "Accounts in full, each look recorded; and who looked."},
     {"name": "cycles", "description": "Payment cycles, from preparation to settlement."},
     {"name": "bank reports", "description": "What banks send back, and what is in suspense."},
     {"name": "mass changes", "description": "Many budgets at once: tried, approved, applied."},
@@ -89,8 +90,13 @@ class _CycleReference(_Reference):
     regex = "[A-Z0-9-]{1,20}"
 
 
+class _PayeeReference(_Reference):
+    regex = "[0-9a-f]{32}"
+
+
 register_url_convertor("reference", _Reference())
 register_url_convertor("cycle", _CycleReference())
+register_url_convertor("payee", _PayeeReference())
 
 
 def schema_of(struct: type[msgspec.Struct]) -> dict[str, str]:

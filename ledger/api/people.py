@@ -13,7 +13,8 @@ from ledger.api.openapi import writes
 from ledger.api.requests import BodyOf, WriteRoute, Writing
 from ledger.commands import require_keepable
 from ledger.errors import InvalidValue, VersionConflict
-from ledger.people import PersonDetails, Private
+from ledger.people import PersonDetails
+from ledger.private import Private
 
 router = APIRouter(tags=["people"], route_class=WriteRoute)
 

@@ -19,6 +19,7 @@ from ledger.cli import (
     jobs,
     keeping,
     modulus,
+    payees,
     rates,
     reports,
     suspense,
@@ -69,6 +70,7 @@ keeping.add_to(app)
 caseload.add_to(app)
 assessment_file.add_to(app)
 suspense.add_to(app)
+app.add_typer(payees.app, name="payees")
 app.add_typer(budget.app, name="budget")
 app.add_typer(assessment.app, name="assessment")
 app.add_typer(cycle.app, name="cycle")

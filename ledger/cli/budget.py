@@ -180,10 +180,14 @@ def _standing(row: Mapping[str, Any]) -> str:
 def propose_payee(
     ctx: typer.Context,
     reference: BudgetReference,
+    *,
     payee_type: Annotated[PayeeType, typer.Option(help="Who holds the account.")],
     account_name: Annotated[str, typer.Option(help="The name on the account.")],
     sort_code: Annotated[str, typer.Option(help="Such as 20-00-00.")],
     account_number: Annotated[str, typer.Option(help="Eight digits.")],
+    roll_number: Annotated[
+        str, typer.Option(metavar="TEXT", help="A building society's roll number.")
+    ] = "",
     effective_on: EffectiveOn = None,
     expected_version: ExpectedVersion = None,
 ) -> None:
@@ -198,6 +202,7 @@ def propose_payee(
             account_name=account_name,
             sort_code=sort_code,
             account_number=account_number,
+            roll_number=roll_number,
             said=said,
             expected_version=expected_version,
         )
@@ -206,12 +211,47 @@ def propose_payee(
 
     def show(screen: Screen) -> None:
         _show_done(screen, budget, events)
-        screen.say(
-            f"\nNext, by someone else: pbledger --as NAME budget verify-payee {reference} "
-            f"--payee-reference {payee_reference}"
-        )
+        if budget.known_payee(payee_reference).confirmed:
+            screen.say(
+                f"\nNext, by someone else: pbledger --as NAME budget verify-payee {reference} "
+                f"--payee-reference {payee_reference}"
+            )
+        else:
+            screen.say(
+                "\nThe name is not confirmed. To see it beside any name that the bank gave: "
+                f"pbledger --as NAME payees look {payee_reference} --reason correcting"
+            )
 
     session.answer(document, show)
+
+
+@app.command("check-payee")
+def check_payee(
+    ctx: typer.Context,
+    reference: BudgetReference,
+    payee_reference: Annotated[str, typer.Option(metavar="PAYEE", help="In use or proposed.")],
+    effective_on: EffectiveOn = None,
+    expected_version: ExpectedVersion = None,
+) -> None:
+    """Check details again: the number by the table in force now, the name by asking anew."""
+    from ledger import payee_checks
+
+    session = session_of(ctx)
+    said = session.said(effective_on)
+    with session.ledger() as ledger:
+        before = ledger.budget(reference).version
+        budget = payee_checks.check_payee(
+            ledger, reference, payee_reference, said=said, expected_version=expected_version
+        )
+        events = _since(ledger, budget, before)
+        is_set = ledger.payee_names.service is not None
+
+    def show(screen: Screen) -> None:
+        _show_done(screen, budget, events)
+        if not is_set:
+            screen.say("Names are not checked here: LEDGER_CONFIRMATION_OF_PAYEE is none.")
+
+    session.answer(_done(budget, events), show)
 
 
 def _since(ledger: Ledger, budget: PersonalBudget, before: int) -> list[Recorded]:

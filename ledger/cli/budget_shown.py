@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from ledger.aggregates.payees import Payee, answered
 from ledger.aggregates.payments import PaymentDue
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.cli.screen import Screen, moment
 from ledger.dates import Period
-from ledger.errors import PayeeUnknown
 from ledger.money import format_pounds
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def budget_document(
     """Everything about a budget that bears on a day, without personal data."""
     assert budget.opened is not None, "a loaded budget has been opened"
     contribution, suspension = budget.contribution_on(on), budget.suspension_on(on)
+    accounts = ledger.people.shown(payee.payee_reference for payee in budget.known_payees)
     return {
         "reference": budget.reference,
         "version": budget.version,
@@ -39,13 +41,8 @@ def budget_document(
         "exclusion_code": budget.exclusion_code or None,
         "agreement_version": budget.agreement.template_version if budget.agreement else None,
         "return_frequency": budget.agreement.return_frequency if budget.agreement else None,
-        "payee": _payee(ledger, budget),
-        "proposed_payees": [
-            {"payee_reference": p.payee_reference, "payee_type": p.payee_type,
-             "proposed_by": p.proposed_by, "modulus_check": p.modulus_check,
-             "modulus_table_version": p.modulus_table_version or None}
-            for p in budget.proposed_payees.values()
-        ],
+        "payee": _payee(budget.payee, accounts) if budget.payee else None,
+        "proposed_payees": [_payee(p, accounts) for p in budget.proposed_payees.values()],
         "weekly_budget_pence": budget.weekly_budget_pence(on),
         "lines_in_force": budget.lines_in_force(on),
         "contribution": contribution._asdict() if contribution else None,
@@ -72,23 +69,18 @@ def budget_document(
     }  # fmt: skip
 
 
-def _payee(ledger: Ledger, budget: PersonalBudget) -> dict[str, Any] | None:
-    """The verified payee; of the account only what a screen may show."""
-    from ledger.people import masked
-
-    if budget.payee is None:
-        return None
-    reference = budget.payee.payee_reference
-    try:
-        account = masked(ledger.people.payee(reference).account_number)
-    except PayeeUnknown:
-        account = "erased"
+def _payee(payee: Payee, accounts: Mapping[str, str]) -> dict[str, Any]:
+    """A payee; of the account only what a screen may show."""
     return {
-        "payee_reference": reference,
-        "payee_type": budget.payee.payee_type,
-        "account": account,
-        "modulus_check": budget.payee.modulus_check,
-        "modulus_table_version": budget.payee.modulus_table_version or None,
+        "payee_reference": payee.payee_reference,
+        "payee_type": payee.payee_type,
+        "account": accounts[payee.payee_reference],
+        "proposed_by": payee.proposed_by,
+        "modulus_check": payee.modulus_check,
+        "modulus_table_version": payee.modulus_table_version or None,
+        "name_check": payee.name_check,
+        "name_checked_with": payee.name_checked_with or None,
+        "verified_on": payee.verified_on,
     }
 
 
@@ -125,12 +117,16 @@ def words(code: str | None) -> str | None:
     return None if code is None else said.words(code).replace("-", " ")
 
 
-def _modulus(payee: dict[str, Any]) -> str:
-    """What the modulus check said; nothing of a payee older than the check."""
-    from ledger.projections.words import modulus
+def _shown(payee: dict[str, Any]) -> str:
+    """Who is paid and where, with what the checks said; nothing of a check never made."""
+    from ledger.projections.payee_words import modulus
 
-    check = payee["modulus_check"]
-    return f"; {modulus(check, payee['modulus_table_version'] or '')}" if check else ""
+    parts = [f"{words(payee['payee_type'])}, account {payee['account']}"]
+    if payee["modulus_check"]:
+        parts.append(modulus(payee["modulus_check"], payee["modulus_table_version"] or ""))
+    if payee["name_check"]:
+        parts.append(answered(payee["name_check"], payee["name_checked_with"]))
+    return "; ".join(parts)
 
 
 def _most(contribution: dict[str, Any]) -> str:
@@ -156,14 +152,15 @@ def show_budget(screen: Screen, found: dict[str, Any]) -> None:
         ("Excluded because", words(found["exclusion_code"])),
         ("Agreement", found["agreement_version"] or "not signed"),
         ("Spend returns", words(found["return_frequency"])),
-        (
-            "Payee",
-            f"{words(payee['payee_type'])}, account {payee['account']}{_modulus(payee)}"
-            if payee else "none verified",
-        ),
+        ("Payee", _shown(payee) if payee else "none verified"),
+        ("Its reference", payee["payee_reference"] if payee else None),
         *(
-            ("Payee proposed", f"{p['payee_reference']} by {p['proposed_by']}{_modulus(p)}")
+            fact
             for p in found["proposed_payees"]
+            for fact in (
+                ("Payee proposed", f"by {p['proposed_by']}: {_shown(p)}"),
+                ("Its reference", p["payee_reference"]),
+            )
         ),
         (
             "Contribution",

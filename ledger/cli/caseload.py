@@ -1,4 +1,4 @@
-"""Bringing a council's people and budgets in: the caseload file, payees' sign-off, a person."""
+"""Bringing a council's people and budgets in: the caseload file, a person."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ledger.cli.parameters import EffectiveOn, read_date
+from ledger.cli.parameters import read_date
 from ledger.cli.screen import Screen
 from ledger.cli.session import now, refuse, session_of
 from ledger.errors import AccountFailsModulusCheck, CaseloadConflicts, CaseloadRefused
@@ -19,7 +19,6 @@ CaseloadFile = Annotated[
     typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="CSV, UTF-8."),
 ]
 
-payees = typer.Typer(help="The accounts that are paid.", no_args_is_help=True)
 person = typer.Typer(help="The people whose budgets these are.", no_args_is_help=True)
 
 
@@ -87,36 +86,6 @@ def _show_faults(refusal: CaseloadRefused | CaseloadConflicts | AccountFailsModu
         screen.table("Conflicts", ("Conflict",), [(conflict,) for conflict in conflicts])
 
 
-@payees.command("verify")
-def verify(
-    ctx: typer.Context,
-    budget: Annotated[
-        list[str] | None, typer.Option(metavar="REF", help="Of this budget; may be repeated.")
-    ] = None,
-    everyone: Annotated[bool, typer.Option("--all", help="Of every budget.")] = False,
-    effective_on: EffectiveOn = None,
-) -> None:
-    """Sign off every payee that someone else proposed, after checking them."""
-    from ledger.caseload_import import verify_payees
-
-    session = session_of(ctx)
-    if bool(budget) == everyone:
-        raise typer.BadParameter(
-            "Name the budgets with --budget REF, or say --all.", param_hint="'--budget' / '--all'"
-        )
-    said = session.said(effective_on)
-    with session.ledger() as ledger:
-        if budget:
-            for reference in budget:
-                ledger.budget(reference)  # refuses one that is not there
-        with session.progress("Verifying", len(budget) if budget else None) as bar:
-            count = verify_payees(ledger, references=budget or None, said=said, progress=bar)
-    session.answer(
-        {"verified": count},
-        lambda screen: screen.say(f"{count} payee(s) verified by {said['recorded_by']}."),
-    )
-
-
 @person.command("add")
 def add(
     ctx: typer.Context,
@@ -141,7 +110,6 @@ def add(
 
 
 def add_to(app: typer.Typer) -> None:
-    """`pbledger import-caseload`, `pbledger payees ...` and `pbledger person ...`."""
+    """`pbledger import-caseload` and `pbledger person ...`."""
     app.command("import-caseload")(import_caseload)
-    app.add_typer(payees, name="payees")
     app.add_typer(person, name="person")

@@ -13,23 +13,16 @@ from ledger.aggregates import (
     clawbacks,
     contributions,
     estates,
-    payees,
     spend_returns,
     suspensions,
 )
 from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import Event
 from ledger.money import format_pounds as pounds
+from ledger.projections.payee_words import PAYEE_SENTENCES
 from ledger.projections.run_sentences import SENTENCES_OF_RUNS
 from ledger.projections.tables import Entry, read_table
-from ledger.projections.words import (
-    REJECTION_REASONS,
-    RETURN_REASONS,
-    day,
-    from_to,
-    modulus,
-    words,
-)
+from ledger.projections.words import REJECTION_REASONS, RETURN_REASONS, day, from_to, words
 from ledger.terms import AllocationTerm
 
 
@@ -213,13 +206,7 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         f"From {day(e.effective_on)} {_lines_named(e.line_references)} is paid as a direct "
         "payment again."
     ),
-    payees.PayeeProposed: lambda e: (
-        f"Account details of a {words(e.payee_type)} were put forward ({e.payee_reference[:8]})"
-        + (f": {modulus(e.modulus_check, e.modulus_table_version)}." if e.modulus_check else ".")
-    ),
-    payees.PayeeVerified: lambda e: (
-        f"The account details {e.payee_reference[:8]} were checked by a second person."
-    ),
+    **PAYEE_SENTENCES,
     estates.EstateCaseOpened: lambda e: (
         f"A death was reported by the {e.reported_by} ({e.case_reference}); nothing is paid until "
         "the estate case is decided."

@@ -159,7 +159,10 @@ MONEYLESS: frozenset[type[Event]] = frozenset(
         estates.EstateCaseOpened,
         estates.EstateCaseDecided,
         payees.PayeeProposed,
+        payees.PayeeNameChecked,
+        payees.PayeeNumberChecked,
         payees.PayeeVerified,
+        payees.PayeeWithdrawn,
         # The person's own account is not the council's money until it is asked back.
         spend_returns.SpendReturnRequested,
         spend_returns.SpendReturnSubmitted,

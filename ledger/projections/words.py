@@ -58,12 +58,3 @@ NAMES = {
     "nhs": "NHS",
 }
 """Codes that are proper names."""
-
-
-def modulus(check: str, table_version: str) -> str:
-    """What the modulus check said of an account number, to follow a colon or a semicolon."""
-    return {
-        "valid": f"the account number passed the modulus check (table {table_version})",
-        "no_rule": f"the modulus check has no rule for this sort code (table {table_version})",
-        "no_table": "the account number was not checked: no table is loaded",
-    }[check]

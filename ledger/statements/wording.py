@@ -33,7 +33,10 @@ NEVER_CHANGES_WHAT_IS_OWED: frozenset[type[Event]] = frozenset(
         care_decisions.DirectPaymentOffered,
         care_decisions.AgreementSigned,
         payees.PayeeProposed,
+        payees.PayeeNameChecked,
+        payees.PayeeNumberChecked,
         payees.PayeeVerified,
+        payees.PayeeWithdrawn,
         # What a death changes is the closing, and each refund.
         estates.EstateCaseOpened,
         estates.EstateCaseDecided,
