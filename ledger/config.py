@@ -66,6 +66,22 @@ class Settings(BaseSettings):
         description="A payment that differs from the last one by more than this share of it is "
         "shown to the approver.",
     )
+    hold_over_percent: int = Field(
+        default=0,
+        ge=0,
+        description="A payment that is more than the last one by over this share of it is held "
+        "back until someone releases it by name; 0 holds none.",
+    )
+    hold_over: str = Field(
+        default="0.00",
+        description="A payment of more than this, in pounds, is held back until someone releases "
+        "it by name; 0.00 holds none.",
+    )
+    hold_changed_payee: Literal["no", "one_cycle"] = Field(
+        default="no",
+        description="Whether payments to account details that were changed since the last cycle "
+        "was paid are held back for one cycle, or until someone releases them by name.",
+    )
     rates_file: Path | None = Field(
         default=None,
         description="The council's own charging rates and policy (TOML); they override the "

@@ -67,7 +67,9 @@ CAUSES: dict[Cause, str] = {
 }
 """Every cause, in the order of the report, and what it means."""
 
-KEPT_OUT = frozenset({"ended", "suspended", "negative", "nothing_due"})
+KEPT_OUT = frozenset(
+    {"ended", "suspended", "negative", "nothing_due", "payee_held", "outlier_held"}
+)
 """The exceptions that say why less is paid or nothing; so do all gates, which have hyphens."""
 
 

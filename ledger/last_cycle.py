@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Select, select
 
 from ledger.aggregates.cycle_events import PROMISED
 from ledger.aggregates.payment_cycle import PaymentCycle
@@ -27,19 +30,27 @@ def last_cycle(ledger: Ledger, cycle: PaymentCycle) -> PaymentCycle | None:
     Off-cycle runs are passed over. Of two for the same period, the one paid later.
     """
     assert cycle.prepared is not None, "a loaded cycle was prepared"
-    ledger.projections.catch_up()
-    table = Cycles.table
-    query = (
-        select(table.c.reference)
-        .where(
-            table.c.starts_on < cycle.prepared.period.starts_on,
-            table.c.kind == "regular",
-            table.c.status.in_(PROMISED),
-            table.c.reference != cycle.reference,
-        )
-        .order_by(table.c.starts_on.desc(), table.c.pay_on.desc(), table.c.reference.desc())
-        .limit(1)
-    )
-    with ledger.engine.connect() as connection:
-        reference = connection.execute(query).scalar_one_or_none()
+    c = Cycles.table.c
+    query = _earlier(select(c.reference), cycle.prepared.period.starts_on)
+    reference = _first(ledger, query.where(c.reference != cycle.reference))
     return None if reference is None else ledger.cycle(reference)
+
+
+def last_pay_day(ledger: Ledger, before: date) -> date | None:
+    """The pay date of the last regular cycle for a period that starts before a day, if any."""
+    found: date | None = _first(ledger, _earlier(select(Cycles.table.c.pay_on), before))
+    return found
+
+
+def _earlier(query: Select[Any], before: date) -> Select[Any]:
+    """Regular cycles that are promised, for periods that start before a day, the latest first."""
+    c = Cycles.table.c
+    return query.where(c.starts_on < before, c.kind == "regular", c.status.in_(PROMISED)).order_by(
+        c.starts_on.desc(), c.pay_on.desc(), c.reference.desc()
+    )
+
+
+def _first(ledger: Ledger, query: Select[Any]) -> Any:
+    ledger.projections.catch_up()
+    with ledger.engine.connect() as connection:
+        return connection.execute(query.limit(1)).scalar_one_or_none()

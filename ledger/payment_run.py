@@ -15,7 +15,7 @@ from eventsourcing.persistence import IntegrityError
 from sqlalchemy import select
 
 from ledger.aggregates.cycle_events import CycleLine
-from ledger.aggregates.cycle_preparation import Preparation
+from ledger.aggregates.cycle_preparation import HoldRules, Preparation
 from ledger.aggregates.event_sourced import Recorded, Said, stream_id
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.payments import PaymentDue, payment_events
@@ -36,6 +36,8 @@ from ledger.errors import (
 )
 from ledger.garbage import without_gc
 from ledger.keyring import place
+from ledger.last_cycle import last_pay_day
+from ledger.money import parse_pounds
 from ledger.people import bank_files
 from ledger.store import Beside
 
@@ -62,6 +64,7 @@ def prepare_cycle(
     said: Said,
     only: Collection[str] | None = None,
     reissue: Collection[str] = (),
+    release: Collection[str] = (),
     progress: Progress = no_progress,
     beside: CycleRows | None = None,
     expected_version: int | None = None,
@@ -69,8 +72,9 @@ def prepare_cycle(
     """Work out every budget's payment for a period and list what an approver should see.
 
     `only` names the budgets of an off-cycle run; `reissue` names returned payments to send
-    again. Preparing again replaces what was listed before and voids what an approver saw;
-    with `expected_version` 0, a cycle that anybody prepared before is `VersionConflict`.
+    again; `release` names budgets that the council's rules would hold back. Preparing again
+    replaces what was listed before and voids what an approver saw; with `expected_version` 0, a
+    cycle that anybody prepared before is `VersionConflict`.
     """
     if not working_days(ledger).is_working_day(pay_on):
         raise PayDateNotWorkingDay(f"{pay_on} is not a working day in England.")
@@ -80,11 +84,13 @@ def prepare_cycle(
         pay_on=pay_on,
         variance_percent=ledger.settings.variance_percent,
         reissue=reissue,
+        rules=hold_rules(ledger, period),
+        release=release,
     )
     for budget in ledger.budgets(only):
         preparation.consider(budget)
         progress(1)
-    _require_all_found(preparation, only or (), reissue)
+    _require_all_found(preparation, (*(only or ()), *release), reissue)
     lines, exceptions = preparation.lines(), preparation.exceptions()
     return ledger.change(
         PaymentCycle,
@@ -103,13 +109,24 @@ def prepare_cycle(
     )
 
 
+def hold_rules(ledger: Ledger, period: Period) -> HoldRules:
+    """What the council's settings hold back in a cycle for a period."""
+    settings = ledger.settings
+    changed = settings.hold_changed_payee == "one_cycle"
+    return HoldRules(
+        settings.hold_over_percent,
+        parse_pounds(settings.hold_over, "hold_over"),
+        last_pay_day(ledger, period.starts_on) if changed else None,
+    )
+
+
 def _require_all_found(
-    preparation: Preparation, only: Collection[str], reissue: Collection[str]
+    preparation: Preparation, named: Collection[str], reissue: Collection[str]
 ) -> None:
-    missing = sorted(set(only) - preparation.considered)
+    missing = sorted(set(named) - preparation.considered)
     if missing:
         raise BudgetNotFound(f"There is no personal budget {', '.join(missing)}.")
-    unknown = sorted(set(reissue) - {line.reissue_of for line in preparation.lines()})
+    unknown = sorted(set(reissue) - preparation.reissues_found)
     if unknown:
         raise PaymentNotFound(f"There is no returned payment {', '.join(unknown)}.")
 

@@ -178,6 +178,7 @@ def prepare(
     pay_on: date | None = None,
     only: Collection[str] | None = None,
     reissue: Collection[str] = (),
+    release: Collection[str] = (),
 ) -> PaymentCycle:
     """Alice prepares the first, second... four-weekly cycle."""
     period = cycle_period(number)
@@ -189,6 +190,7 @@ def prepare(
         said=says("alice", period.starts_on),
         only=only,
         reissue=reissue,
+        release=release,
     )
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ledger.aggregates.cycle_events import CycleException, CycleLine
 from ledger.aggregates.cycle_preparation import (
     EXCEPTIONS,
+    HoldRules,
     Preparation,
     check_character,
     new_payment_reference,
@@ -53,7 +54,10 @@ APRIL, MAY, JUNE = cycle_period(1), cycle_period(2), cycle_period(3)
 
 
 def prepared(
-    *budgets: PersonalBudget, period: Period = MAY, reissue: tuple[str, ...] = ()
+    *budgets: PersonalBudget,
+    period: Period = MAY,
+    reissue: tuple[str, ...] = (),
+    **rules: Any,
 ) -> tuple[list[CycleLine], list[CycleException]]:
     preparation = Preparation(
         cycle_reference="CYCLE",
@@ -61,6 +65,7 @@ def prepared(
         pay_on=pay_day(period),
         variance_percent=10,
         reissue=reissue,
+        **rules,
     )
     for budget in budgets:
         preparation.consider(budget)
@@ -280,6 +285,9 @@ def test_every_exception_has_an_example() -> None:
     found.update(codes(with_another_payee()), codes(*two_in_one_account()))
     budget, reference = one_that_was_returned()
     found.update(codes(budget, reissue=(reference,)))
+    strict = HoldRules(over_pence=100, paid_before=on("04-03"))
+    found.update(codes(with_another_payee(), rules=strict))
+    found.update(codes(with_another_payee(), rules=strict, release={"PB000001"}))
     assert found == EXCEPTIONS.keys()
 
 
@@ -398,6 +406,68 @@ def test_an_account_shared_with_a_managed_one_is_told_only_if_two_others_share_i
     assert [e.budget_reference for e in shared if e.code == "account_shared"] == [
         "PB000002",
         "PB000003",
+    ]
+
+
+# --- held back until someone releases it --------------------------------------------------
+
+CHANGED_LATE = HoldRules(paid_before=on("04-03"))  # the first day of the tests is after it
+
+
+def test_a_payment_to_details_changed_since_the_last_cycle_was_paid_is_held_once() -> None:
+    budget = with_another_payee()
+    lines, exceptions = prepared(budget, rules=CHANGED_LATE)
+    assert lines == []
+    [held] = exceptions
+    assert (held.code, held.was_pence, held.now_pence) == ("payee_held", 66_820, 66_820)
+    [line] = prepared(budget, period=JUNE, rules=HoldRules(paid_before=on("05-01")))[0]
+    assert line.amount_pence == 2 * 66_820, "a cycle later, with what was held"
+
+
+def test_a_first_payment_and_details_that_stayed_are_not_held() -> None:
+    assert len(prepared(a_payable_budget(), rules=CHANGED_LATE)[0]) == 1
+    assert len(prepared(paid_for_april(), rules=CHANGED_LATE)[0]) == 1
+    assert len(prepared(with_another_payee())[0]) == 1, "no rule, nothing held"
+
+
+def test_money_that_came_back_is_not_sent_to_new_details_before_that_either() -> None:
+    budget, reference = one_that_was_returned()
+    change_payee(budget, "payee-2", "account-2")
+    for reissue in ((), (reference,)):
+        lines, exceptions = prepared(budget, rules=CHANGED_LATE, reissue=reissue)
+        assert (lines, [e.code for e in exceptions]) == ([], ["payee_held"])
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_held"),
+    [
+        (HoldRules(over_percent=99), True),
+        (HoldRules(over_percent=100), False),
+        (HoldRules(over_pence=133_639), True),
+        (HoldRules(over_pence=133_640), False),
+    ],
+)
+def test_a_payment_over_the_councils_limit_is_held(rules: HoldRules, is_held: bool) -> None:
+    budget = paid_for_april()
+    lines, exceptions = prepared(budget, period=JUNE, rules=rules)  # May and June at once
+    assert len(lines) == (not is_held)
+    assert ("outlier_held" in [e.code for e in exceptions]) == is_held
+
+
+def test_less_than_last_time_and_a_first_payment_are_no_outliers() -> None:
+    budget = after("end_allocation", line_reference="L1", effective_on=on("05-10"))
+    assert len(prepared(budget, rules=HoldRules(over_percent=1))[0]) == 1
+    assert len(prepared(a_payable_budget(), rules=HoldRules(over_percent=1))[0]) == 1
+
+
+def test_who_is_released_by_name_is_paid_and_the_approver_sees_it() -> None:
+    budget = with_another_payee()
+    rules = HoldRules(over_pence=100, paid_before=on("04-03"))
+    assert codes(budget, rules=rules) == ["outlier_held", "payee_held"]
+    lines, exceptions = prepared(budget, rules=rules, release={"PB000001"})
+    assert len(lines) == 1
+    assert [(e.code, e.detail) for e in exceptions if e.code == "released"] == [
+        ("released", "payee_held, outlier_held")
     ]
 
 

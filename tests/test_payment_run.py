@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.errors import (
     ApproverPreparedCycle,
@@ -406,3 +407,44 @@ def test_the_bank_file_is_made_for_the_right_days(three: Ledger):
     assert file.processing_on == date(2026, 4, 1)
     assert file.created_on == cycle.prepared.pay_on - timedelta(days=7)
     assert file.credit_total_pence == file.debit_total_pence == cycle.prepared.total_pence
+
+
+# --- what the council's rules hold back -------------------------------------------------------
+
+
+def with_rules(ledger: Ledger, **rules: Any) -> Ledger:
+    """The same ledger of a council that has set rules of its own."""
+    ledger.settings = ledger.settings.model_copy(update=rules)
+    return ledger
+
+
+def held_in(cycle: PaymentCycle) -> dict[str, str]:
+    return {e.budget_reference: e.code for e in cycle.exceptions if e.code.endswith("_held")}
+
+
+def test_changed_details_wait_one_cycle_and_are_then_paid_for_both(three: Ledger):
+    with_rules(three, hold_changed_payee="one_cycle")
+    run_cycle(three, 1)
+    new_payee(three, "PB000002", "12345678")
+    second = run_cycle(three, 2)
+    assert held_in(second) == {"PB000002": "payee_held"}
+    assert [line.budget_reference for line in second.lines] == ["PB000001", "PB000003"]
+    third = run_cycle(three, 3)
+    assert held_in(third) == {}
+    assert paid_in(three, third) == {
+        "PB000001": FOUR_WEEKS,
+        "PB000002": 2 * FOUR_WEEKS,
+        "PB000003": FOUR_WEEKS,
+    }
+
+
+def test_an_outlier_waits_until_it_is_released_by_name(three: Ledger):
+    with_rules(three, hold_over="700.00")
+    revise(three, "PB000003", 40_000, "2026-04-06")
+    cycle = prepare(three)
+    assert held_in(cycle) == {"PB000003": "outlier_held"}
+    with pytest.raises(BudgetNotFound, match="PB000009"):
+        prepare(three, release=["PB000009"])
+    cycle = prepare(three, release=["PB000003"])
+    assert [line.amount_pence for line in cycle.lines] == [FOUR_WEEKS, FOUR_WEEKS, 102_820]
+    assert "released" in {e.code for e in cycle.exceptions}

@@ -10,6 +10,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import date
+from typing import NamedTuple
 
 from ledger.aggregates.cycle_events import CycleException, CycleLine
 from ledger.aggregates.payees import Payee
@@ -30,6 +31,9 @@ EXCEPTIONS = {
     "account_shared": "Two or more budgets pay into one account.",
     "cost_centre_missing": "A line has no cost centre.",
     "payment_reissued": "Money that came back is sent again.",
+    "payee_held": "The payee's details are new since the last cycle; nothing is paid to them yet.",
+    "outlier_held": "The payment is over the council's limit for payments without a question.",
+    "released": "What would have been held back is paid, because someone released it by name.",
     "budget-is-closed": "The budget is closed.",
     "recipient-excluded": "A direct payment to this person is not permitted.",
     "offer-not-accepted": "The offer has not been accepted.",
@@ -72,6 +76,21 @@ def check_character(body: str) -> str:
     return _ALPHABET[check]
 
 
+class HoldRules(NamedTuple):
+    """What the council holds back until someone releases it by name; nought or none: nothing.
+
+    `over_percent` and `over_pence` hold payments that are so much more than the last one, or so
+    much at all. `paid_before` is the pay date of the cycle before: details verified after it have
+    not been there for a whole cycle."""
+
+    over_percent: int = 0
+    over_pence: int = 0
+    paid_before: date | None = None
+
+
+_NO_RULES = HoldRules()
+
+
 class Preparation:
     """Gathers what a cycle will pay, and what its approver should look at first."""
 
@@ -83,13 +102,18 @@ class Preparation:
         pay_on: date,
         variance_percent: int,
         reissue: Collection[str] = (),
+        rules: HoldRules = _NO_RULES,
+        release: Collection[str] = (),
     ) -> None:
         self._cycle_reference = cycle_reference
         self._period = period
         self._pay_on = pay_on
         self._variance_percent = variance_percent
         self._reissue = frozenset(reissue)
+        self._rules = rules
+        self._release = frozenset(release)
         self.considered: set[str] = set()
+        self.reissues_found: set[str] = set()
         self._lines: list[CycleLine] = []
         self._exceptions: list[CycleException] = []
         self._accounts: defaultdict[str, set[str]] = defaultdict(set)
@@ -97,12 +121,17 @@ class Preparation:
     def consider(self, budget: PersonalBudget) -> None:
         """Ask one budget what it is owed, and note what is out of the ordinary."""
         self.considered.add(budget.reference)
-        reissued = sorted({*(self._reissue & budget.payments.keys()), *self._corrected(budget)})
-        for payment_reference in reissued:
-            self._add_reissue(budget, payment_reference)
+        named = self._reissue & budget.payments.keys()
+        self.reissues_found |= named
+        reissued = sorted({*named, *self._corrected(budget)})
         due = budget.payment_due(self._period)
         refusals = list(budget.failed_gates(self._period, self._pay_on, reissued))
-        if not refusals and due.amount_pence > 0:
+        pays = not refusals and due.amount_pence > 0
+        if (pays or reissued) and self._is_held(budget, due.amount_pence if pays else 0):
+            return
+        for payment_reference in reissued:
+            self._add_reissue(budget, payment_reference)
+        if pays:
             self._add(budget, due)
         elif due.owed_pence or (self._is_live(budget) and not reissued):
             self._note_unpaid(budget, due, refusals)
@@ -122,6 +151,33 @@ class Preparation:
                 self._note("account_shared", reference, detail=others)
         self._accounts.clear()
         return sorted(self._exceptions, key=lambda e: (e.budget_reference, e.code, e.detail))
+
+    def _is_held(self, budget: PersonalBudget, now_pence: int) -> bool:
+        """Note what the council's rules hold back; whether they do, and nobody released it."""
+        held = list(self._held(budget, now_pence))
+        last = budget.last_payment
+        if held and budget.reference in self._release:
+            self._note("released", budget.reference, detail=", ".join(held))
+            return False
+        for code in held:
+            was = last.amount_pence if last else None
+            self._note(code, budget.reference, was_pence=was, now_pence=now_pence)
+        return bool(held)
+
+    def _held(self, budget: PersonalBudget, now_pence: int) -> Iterator[str]:
+        rules, payee, last = self._rules, budget.payee, budget.last_payment
+        assert payee is not None, "the gate for the payee was passed"
+        is_changed = any(
+            payment.payee_reference != payee.payee_reference
+            for payment in budget.payments.values()
+            if payment.status != "cancelled"
+        )
+        if is_changed and rules.paid_before and (payee.verified_on or date.min) > rules.paid_before:
+            yield "payee_held"
+        more_pence = (now_pence - last.amount_pence) * 100 if last else 0
+        is_outlier = last and rules.over_percent * last.amount_pence < more_pence
+        if (rules.over_percent and is_outlier) or 0 < rules.over_pence < now_pence:
+            yield "outlier_held"
 
     def _corrected(self, budget: PersonalBudget) -> Iterator[str]:
         """What came back and is sent again by itself: other details were verified since."""

@@ -42,12 +42,13 @@ class PrepareCycle(Step, frozen=True, kw_only=True):
     """The period to pay for and the day to pay on.
 
     `only` names the budgets of an off-cycle run (null: all of them); `reissue` names payments
-    that the bank returned, to be sent again."""
+    that came back, to be sent again; `release` names budgets that a rule would hold back."""
 
     period: Period
     pay_on: date
     only: tuple[str, ...] | None = None
     reissue: tuple[str, ...] = ()
+    release: tuple[str, ...] = ()
 
 
 class ApproveCycle(Step, frozen=True, kw_only=True):
@@ -80,7 +81,7 @@ _cancel, _issue, _settle = BodyOf(Step), BodyOf(IssueCycle), BodyOf(Step)
 def prepare(reference: str, write: Writing) -> Response:
     """Work out every budget's payment for a period; again replaces what was prepared before."""
     body = _prepare.read(write.body)
-    for name in ("period", "pay_on", "only", "reissue"):
+    for name in ("period", "pay_on", "only", "reissue", "release"):
         require_keepable(getattr(body, name), name)
 
     once = Once(write)
@@ -98,6 +99,7 @@ def prepare(reference: str, write: Writing) -> Response:
             pay_on=body.pay_on,
             only=body.only,
             reissue=body.reissue,
+            release=body.release,
             said=write.said(body.effective_on),
             beside=row,
         )

@@ -21,7 +21,7 @@ from ledger.cli.cycle_shown import (
 from ledger.cli.parameters import CycleReference, EffectiveOn, read_date, read_pounds
 from ledger.cli.screen import Screen
 from ledger.cli.session import Session, now, session_of
-from ledger.dates import four_weekly
+from ledger.dates import Period, four_weekly
 from ledger.money import format_pounds, plain_pounds
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def read_hash(text: Any) -> Any:
 def prepare(
     ctx: typer.Context,
     reference: CycleReference,
+    *,
     first: Annotated[
         date, typer.Option("--from", parser=read_date, metavar="DATE", help="First day paid for.")
     ],
@@ -56,6 +57,11 @@ def prepare(
         date, typer.Option(parser=read_date, metavar="DATE", help="The day payees are paid.")
     ],
     weeks: Annotated[int, typer.Option(min=1, max=52, help="How many weeks to pay for.")] = 4,
+    last: Annotated[
+        date | None,
+        typer.Option("--to", parser=read_date, metavar="DATE",
+                     help="Last day paid for, if it is not whole weeks."),
+    ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(metavar="REF", help="An off-cycle run: this budget only; may be repeated."),
@@ -64,8 +70,13 @@ def prepare(
         list[str] | None,
         typer.Option(metavar="PAYMENT", help="Send this returned payment again; may be repeated."),
     ] = None,
+    release: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REF", help="Pay this budget though a rule holds it back; may be "
+                     "repeated."),
+    ] = None,
     effective_on: EffectiveOn = None,
-) -> None:
+) -> None:  # fmt: skip
     """Work out every budget's payment for a period, and list what an approver should see.
 
     Preparing again replaces what was listed before and voids what an approver saw.
@@ -81,11 +92,12 @@ def prepare(
         cycle = prepare_cycle(
             ledger,
             reference,
-            period=four_weekly(first, weeks),
+            period=Period(first, last) if last else four_weekly(first, weeks),
             pay_on=pay_on,
             said=said,
             only=only or None,
             reissue=reissue or (),
+            release=release or (),
             progress=bar,
         )
     document = cycle_document(cycle)
