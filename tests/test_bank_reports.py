@@ -375,7 +375,7 @@ def test_a_word_of_the_scheme_that_is_not_known_says_nothing() -> None:
         ("Submission", "Submission, UserFile: not there", ""),
         ("SubmissionInformation", "File 1, SubmissionInformation: not there", "more than one"),
         ("UserFile", "Submission, UserFile: not there", ""),
-        ("UserFileInformation", "File 1, UserFileInformation: not there", "more than one"),
+        ("UserFileInformation", "Errors, UserFileInformation: not before them", "more than one"),
         ("AccountTotals", "File 1, AccountTotal: not there", ""),
         ("CreditEntry", "Account 1, CreditEntry/AcceptedRecords: there are 0", "there are 2"),
         ("ErrorItem", "Item 1, ErrorItem: not there", ""),
@@ -393,6 +393,13 @@ def test_what_must_be_there_once_is_missed_and_not_taken_twice(
     if twice:
         with pytest.raises(BankFileUnreadable, match=re.escape(twice)):
             read_report(written.replace(found, found + found, 1))
+
+
+def test_a_file_must_say_whose_it_is_even_without_errors() -> None:
+    written = input_report_xml(SUN, SERIAL, accepted=(1, 1), processing_on=PROCESSED)
+    (found,) = re.findall(rb"<UserFileInformation .*?>", written)
+    with pytest.raises(BankFileUnreadable, match="File 1, UserFileInformation: not there"):
+        read_report(written.replace(found + b"</UserFileInformation>", b""))
 
 
 def test_without_a_day_of_production_the_report_is_of_the_processing_day() -> None:

@@ -258,6 +258,7 @@ def _records(element: Any, part: str) -> Records:
 
 def _items(error: Any, first: int, file: _OpenFile) -> list[InputItem]:
     """The records in one error, all under the same messages; mostly one."""
+    require(bool(file.service_user_number), "Errors", "UserFileInformation", "not before them")
     found, said = error.findall("ErrorItem"), error.findall("ErrorMessage")
     part = f"Item {first}"
     require(bool(found), part, "ErrorItem", "not there")
