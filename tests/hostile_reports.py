@@ -110,7 +110,10 @@ def _broken_up(data: bytes) -> Iterator[Named]:
         for name in re.findall(rb"<(\w+)(?: [^>]*)?>[^<\n]+</", data):
             if name not in (b"SignatureMethod", b"Signature"):
                 end = b"</%b>" % name
-                yield f"{what} in {name!r}", data.replace(end, odd + end)
+                yield f"{what} after {name!r}", data.replace(end, odd + end)
+                begun = re.search(rb"<%b(?: [^>]*)?>" % name, data)
+                assert begun is not None
+                yield f"{what} before {name!r}", data[: begun.end()] + odd + data[begun.end() :]
     yield "an instruction within", data.replace(b"</", b"<?x y?></", 1)
     yield "an instruction before", _before(data, b"<?x y?>")
     yield "a stylesheet after", data + b"<?xml-stylesheet href='x'?>"
@@ -191,7 +194,12 @@ ENORMOUS: dict[str, Callable[[], bytes]] = {
     "many elements": lambda: _filled(b"<a/>"),
     "many elements in an item": lambda: _filled(b"<a/>", within=b"</ReturnedCreditItem>"),
     "many CDATA sections": lambda: _filled(b"<![CDATA[and so on, and so on, for ever]]>"),
-    "many attributes": lambda: ARUCS.replace(b"<Data", b"<Data" + b' a=">"' * 5_000_000),
+    "many attributes": lambda: ARUCS.replace(
+        b"<Data", b"<Data " + b" ".join(b'a%d=">"' % n for n in range(MOST_TOLD // 2))
+    ),
+    "an item of as many elements as are read": lambda: _filled(
+        b"<a/>", 4 * (MOST_TOLD - 1000), within=b"</ReturnedCreditItem>"
+    ),
     "as many elements as are read": lambda: _tags(b"<a/>", 1),
     "as many attributes as are read": lambda: _tags(A_LONG_TAG, 1000),
     "as many namespaces as are read": lambda: _tags(b"<a xmlns='b'/>", 2),

@@ -368,6 +368,40 @@ def test_a_word_of_the_scheme_that_is_not_known_says_nothing() -> None:
     assert taken_in(errors=[Refused("A", 3, "REVERSED")]).items[0].outcome == "not_known"
 
 
+@pytest.mark.parametrize(
+    ("element", "left_out", "twice"),
+    [
+        ("Header", "Header, ProcessingDate: not there", "Header, ProcessingDate: more than one"),
+        ("Submission", "Submission, UserFile: not there", ""),
+        ("SubmissionInformation", "File 1, SubmissionInformation: not there", "more than one"),
+        ("UserFile", "Submission, UserFile: not there", ""),
+        ("UserFileInformation", "Errors, UserFileInformation: not before them", "more than one"),
+        ("AccountTotals", "File 1, AccountTotal: not there", ""),
+        ("CreditEntry", "Account 1, CreditEntry/AcceptedRecords: there are 0", "there are 2"),
+        ("ErrorItem", "Item 1, ErrorItem: not there", ""),
+        ("ErrorMessage", "Item 1, ErrorMessage: not there", ""),
+    ],
+)
+def test_what_must_be_there_once_is_missed_and_not_taken_twice(
+    element: str, left_out: str, twice: str
+) -> None:
+    written = ONE_OF_EACH["input"]
+    pattern = rf"<{element}[ >].*?</{element}>".encode()
+    (found, *_) = re.findall(pattern, written, flags=re.S)
+    with pytest.raises(BankFileUnreadable, match=re.escape(left_out)):
+        read_report(written.replace(found, b"", 1))
+    if twice:
+        with pytest.raises(BankFileUnreadable, match=re.escape(twice)):
+            read_report(written.replace(found, found + found, 1))
+
+
+def test_a_file_must_say_whose_it_is_even_without_errors() -> None:
+    written = input_report_xml(SUN, SERIAL, accepted=(1, 1), processing_on=PROCESSED)
+    (found,) = re.findall(rb"<UserFileInformation .*?>", written)
+    with pytest.raises(BankFileUnreadable, match="File 1, UserFileInformation: not there"):
+        read_report(written.replace(found + b"</UserFileInformation>", b""))
+
+
 def test_without_a_day_of_production_the_report_is_of_the_processing_day() -> None:
     assert taken_in().reported_on == PROCESSED
     assert taken_in(produced_on=date(2026, 3, 31)).reported_on == date(2026, 3, 31)
@@ -641,8 +675,9 @@ WRONG = [
     ("input", ' type="REJECTED"', "", "Item 1, type: not there"),
     ("input", "<Errors>", "<Errors><ErrorItem/>", "File, ErrorItem: not where it belongs"),
     ("input", "<ProcessingDate date", "<ProcessingDate day", "Header, date: not there"),
-    ("input", "<Header ", "<Header><ProcessingDate date='2026-04-01'/></Header><Header ", "Header"),
     ("awacs", 'record-type="W"', 'record-type="A"', "not a report that this ledger reads"),
+    ("awacs", "<MessagingHeader ", "<MessagingHeader/><MessagingHeader ", "user-number: not there"),
+    ("awacs", "<MessagingError>", "<MessagingHeader/><MessagingError>", "Header: there are 2"),
     ("awacs", '"W" reference="B"', '"A" reference="B"', "Item 2, record-type: not W"),
     ("awacs", 'reason-code="3"', 'reason-code="2"', "Item 1, reason-code: not 0 or 3"),
     ("awacs", ' payer-new-sort-code="202959"', "", "Item 1, payer-new-sort-code: not there"),
@@ -658,6 +693,12 @@ WRONG = [
     ("pain.002", ">0.99<", ">0.999<", "Group, OrgnlCtrlSum: not pounds"),
     ("pain.002", ">9<", ">9.0<", "Group, OrgnlNbOfTxs: not a whole number"),
     ("pain.002", ">RJCT<", ">Rejected<", "Item 1, TxSts: not a status"),
+    (
+        "pain.002",
+        "<TxInf",
+        "<PmtInfSts>ACCP</PmtInfSts>" * 2 + "<TxInf",
+        "Batch 1, PmtInfSts: more",
+    ),
     ("pain.002", ">A<", "><", "Item 1, OrgnlEndToEndId: empty"),
     (
         "pain.002",
@@ -707,6 +748,11 @@ def test_every_reader_refuses_the_others_reports() -> None:
             else:
                 with pytest.raises(BankFileUnreadable):
                     reader(data)  # type: ignore[operator]
+
+
+def test_wrong_accounts_without_any_are_no_report() -> None:
+    with pytest.raises(BankFileUnreadable, match="Report, MessagingAdvice: not there"):
+        awacs.read_awacs(awacs_xml(SUN, [], REPORTED))
 
 
 # --- a whole cycle ------------------------------------------------------------------------

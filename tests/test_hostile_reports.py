@@ -12,7 +12,7 @@ import pytest
 from ledger.bank.reports import read_report
 from ledger.bank.xml_guard import LARGEST_REPORT, read_limited
 from ledger.errors import BankFileUnreadable
-from tests.hostile_reports import A_GIGABYTE, ARUCS, REPORTS, corpus
+from tests.hostile_reports import A_GIGABYTE, ARUCS, ENORMOUS, REPORTS, corpus
 
 ROOT = Path(__file__).parent.parent
 NEVER_REPEATED = ("DP0", "DP1", "88837491", "66374958", "passwd", "PERSON", "example")
@@ -68,6 +68,23 @@ def test_a_file_of_just_the_limit_is_read(tmp_path: Path) -> None:
     assert read_limited(path, most=len(ARUCS)) == ARUCS
     with pytest.raises(BankFileUnreadable, match="File, size"):
         read_limited(path, most=len(ARUCS) - 1)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("a byte too many", "File, size: over 33,554,432 bytes"),
+        ("NULs", "File, characters: not UTF-8"),
+        ("nested without end", "File, size: over 750,000 elements and attributes"),
+        ("a DTD at the very end", "File, DTD: not allowed"),
+        ("a huge text", "File, tag or text: over 65,536 bytes"),
+        ("many attributes", "File, tag or text: over 65,536 bytes"),
+        ("an item of as many elements as are read", "ReturnedCreditItem: over 65,536 characters"),
+    ],
+)
+def test_an_enormous_file_is_refused_by_what_is_enormous_about_it(what: str, said: str) -> None:
+    with pytest.raises(BankFileUnreadable, match=said):
+        read_report(ENORMOUS[what]())
 
 
 # --- what real files hold is no fault -----------------------------------------------------

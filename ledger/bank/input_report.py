@@ -163,7 +163,7 @@ def read_input_report(data: bytes) -> InputReport:
         data,
         REPORT,
         whole=(_PRODUCED, _PROCESSING, _SUBMISSION, _INFORMATION, _ACCOUNT, _ERROR),
-        opened=("Header", _USER_FILE, _DAY_SECTION),
+        opened=("Header", "Submission", _USER_FILE, _DAY_SECTION),
         nowhere_else=("AccountTotal", "Error", "ErrorItem"),
     ):
         require(not namespace, "File", "namespace", "a Bacs report has none")
@@ -172,7 +172,10 @@ def read_input_report(data: bytes) -> InputReport:
         elif path in (_PRODUCED, _PROCESSING):
             require(path not in days, "Header", element.tag, "more than one")
             days[path] = Attributes(element, "Header").day("date")
+        elif path == "Submission":
+            serial = ""
         elif path == _SUBMISSION:
+            require(not serial, "Submission", element.tag, "more than one")
             serial = Attributes(element, "Submission").serial("volumeSerialNumber")
         elif path == _USER_FILE:
             files.append(_OpenFile(serial, _messages(element, "fileLevelMessage")))
@@ -255,6 +258,7 @@ def _records(element: Any, part: str) -> Records:
 
 def _items(error: Any, first: int, file: _OpenFile) -> list[InputItem]:
     """The records in one error, all under the same messages; mostly one."""
+    require(bool(file.service_user_number), "Errors", "UserFileInformation", "not before them")
     found, said = error.findall("ErrorItem"), error.findall("ErrorMessage")
     part = f"Item {first}"
     require(bool(found), part, "ErrorItem", "not there")
