@@ -28,6 +28,7 @@ from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import Tried, tried
 from ledger.config import Settings
+from ledger.contacts import Contacts
 from ledger.dates import day_in_england
 from ledger.errors import (
     BudgetNotFound,
@@ -72,6 +73,7 @@ class Ledger(Application[UUID]):
         self.keyring = Keyring.from_file(settings.key_file)
         super().__init__(database.environment(settings.database_url))
         self.people = People(self.engine, self.keyring)
+        self.contacts = Contacts(self.people)
         self.modulus_tables = ModulusTables(self.engine)
         self.projections = all_projections(self.engine, self.recorder)
 

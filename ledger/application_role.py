@@ -11,6 +11,9 @@ _DURABLE_RIGHTS = {
     "people": "SELECT, INSERT, DELETE",  # deleting the row is how a person is erased
     "payee_details": "SELECT, INSERT, DELETE",
     "financial_assessments": "SELECT, INSERT, DELETE",
+    "contact_details": "SELECT, INSERT, DELETE",
+    "letters": "SELECT, INSERT, UPDATE, DELETE",
+    "letters_position": "SELECT, UPDATE",
     "bank_files": "SELECT, INSERT",
     "modulus_tables": "SELECT, INSERT",  # a table is never changed: another version is loaded
     "idempotency_keys": "SELECT, INSERT, DELETE",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -137,6 +137,37 @@ def add(
     session.answer(
         {"person_reference": reference},
         lambda screen: screen.say(f"{reference} is registered."),
+    )
+
+
+@person.command("contact")
+def contact(
+    ctx: typer.Context,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="The person's reference.")],
+    channel: Annotated[
+        Literal["post", "email", "none"], typer.Option(help="How letters go to them.")
+    ],
+    address_line: Annotated[
+        list[str] | None,
+        typer.Option(help="A line of the address, without the name; the postcode last. Sealed."),
+    ] = None,
+    email: Annotated[str, typer.Option(help="Sealed.")] = "",
+    large_print: Annotated[
+        bool, typer.Option("--large-print/--no-large-print", help="Letters in large print.")
+    ] = False,
+) -> None:
+    """Say how a person wants to be written to. What was recorded before is replaced, all of it."""
+    from ledger.contacts import new_contact
+
+    session = session_of(ctx)
+    details = new_contact(reference, channel, address_line or (), email, large_print)
+    by = session.actor()
+    with session.ledger() as ledger:
+        ledger.contacts.record(details, now(), by)
+    how = {"post": "by post", "email": "by email", "none": "no way: none are sent"}[channel]
+    session.answer(
+        {"person_reference": reference, "channel": channel, "large_print": large_print},
+        lambda screen: screen.say(f"Letters to {reference} go {how}."),
     )
 
 
