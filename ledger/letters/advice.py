@@ -68,11 +68,11 @@ def _also(e: Promised) -> Iterator[str]:
         return
     put_right = sum(line.amount_pence for line in e.lines if line.adjustment)
     if put_right > 0:
-        yield f"It has {pounds(put_right)} more in it, to put earlier days right."
+        yield f"This payment is {pounds(put_right)} more, to put earlier days right."
     elif put_right < 0:
-        yield f"It is {pounds(-put_right)} less, to put earlier days right."
+        yield f"This payment is {pounds(-put_right)} less, to put earlier days right."
     if e.deducted_pence:
-        yield f"We have taken off {pounds(e.deducted_pence)} of money to be paid back."
+        yield f"We have taken off {pounds(e.deducted_pence)} of the money you need to pay back."
 
 
 def _rows(e: Promised, budget: PersonalBudget) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from typing import Any
 from ledger.aggregates import allocations, care_decisions, contributions, suspensions
 from ledger.aggregates.event_sourced import Event
 from ledger.aggregates.personal_budget import PersonalBudget
-from ledger.letters.letter import Part
+from ledger.letters.letter import LOOK_AGAIN, Part
 from ledger.projections.audit import day, words
 from ledger.recalculation import weekly
 from ledger.statements.wording import pounds
@@ -86,47 +86,52 @@ def what_it_comes_to(budget: PersonalBudget, on: date, put_right_pence: int) -> 
         if stopped.starts_on < on:
             yield "Your payments are stopped at present. This does not start them again."
     elif week.gross_pence:
-        yield from _a_week(week.payment_pence, week.gross_pence, on)
+        yield from _weeks(budget, on)
     elif any(term.is_paid for term in budget.allocations):
         yield f"From {day(on)} we make no care direct payment."
     if week.invoiced_pence and stopped is None:
         yield f"We send you invoices for your contribution of {pounds(week.invoiced_pence)} a week."
+    if not put_right_pence:
+        return
     if put_right_pence > 0:
-        yield (
-            "Some of these days have been paid already. "
-            f"For those days we owe you {pounds(put_right_pence)} more. "
-            + ("We will add it to your next payment." if week.payment_pence else _WRITE_AGAIN)
-        )
-    elif put_right_pence < 0:
+        said, how = f"We owe you {pounds(put_right_pence)} more", "add it to your next payment"
+    else:
+        said = f"We paid {pounds(-put_right_pence)} too much"
         cap = budget.recovery_weekly_cap_pence
-        how = f", at most {pounds(cap)} a week" if cap else ""
-        taken_off = f"We will take this off your next payments{how}."
-        if stopped is not None:
-            taken_off = "We will take this off your payments when they start again."
-        yield (
-            "Some of these days have been paid already. "
-            f"For those days we paid {pounds(-put_right_pence)} too much. "
-            + (taken_off if week.payment_pence or stopped else _WRITE_AGAIN)
-        )
+        how = "take it off your next payments"
+        how += f", at most {pounds(cap)} a week" if cap else ""
+    if stopped is not None:
+        how = how.replace("next payments", "payments when they start again")
+    elif not week.payment_pence:
+        how = "write to you again about this"
+    yield f"We had already paid for some of these days. {said} for them. We will {how}."
 
 
-_WRITE_AGAIN = "We will write to you again about this."
+def _weeks(budget: PersonalBudget, on: date) -> Iterator[str]:
+    """What a week is worth from a day on, and from each later day on which that changes."""
+    starts = {term.starts_on for term in budget.allocations}
+    starts |= {term.starts_on for term in budget.contributions}
+    before = None
+    for first in [on, *sorted(start for start in starts if start > on)]:
+        week = weekly(budget.terms, first)
+        if week.gross_pence and before != (week.payment_pence, week.gross_pence):
+            yield _a_week(week.payment_pence, week.gross_pence, first)
+        before = week.payment_pence, week.gross_pence
 
 
-def _a_week(payment: int, support: int, on: date) -> Iterator[str]:
+def _a_week(payment: int, support: int, on: date) -> str:
     if not payment:
-        yield (
+        return (
             f"From {day(on)} your contribution is as much as your support costs, {pounds(support)} "
             "a week. So we make no care direct payment."
         )
-        return
     said = f"From {day(on)} your care direct payment is {pounds(payment)} a week."
     if payment != support:
         said += (
             f" That is {pounds(support)} for your support, less your contribution of "
             f"{pounds(support - payment)}."
         )
-    yield said
+    return said
 
 
 # --- support ----------------------------------------------------------------------------------
@@ -149,7 +154,7 @@ def agreed(e: allocations.AllocationAgreed, _: PersonalBudget) -> Part:
         paragraphs=("We have agreed this support for you:",),
         listed=tuple(map(_line, e.lines)),
         to_do=("Check that this is what you agreed with us. If it is not, tell us.",),
-        may_disagree=True,
+        disagree=LOOK_AGAIN,
     )
 
 
@@ -163,7 +168,7 @@ def revised(e: allocations.AllocationRevised, _: PersonalBudget) -> Part:
             f"{pounds(line.weekly_pence)} a week. It is {_DELIVERED[line.deployment]}.",
         ),
         to_do=("If this is not enough for the support you need, call us.",),
-        may_disagree=True,
+        disagree=LOOK_AGAIN,
     )
 
 
@@ -176,7 +181,7 @@ def ended(e: allocations.AllocationEnded, budget: PersonalBudget) -> Part:
             f"{day(e.effective_on)}.",
         ),
         to_do=("If you still need this support, call us.",),
-        may_disagree=True,
+        disagree=LOOK_AGAIN,
     )
 
 
@@ -194,7 +199,7 @@ def switched(e: allocations.SwitchedToProvidedServices, budget: PersonalBudget) 
             "Keep any money that is left. We will tell you what to do with it.",
             "You can ask to have a care direct payment again at any time.",
         ),
-        may_disagree=not e.at_own_request,
+        disagree="" if e.at_own_request else LOOK_AGAIN,
     )
 
 
@@ -218,11 +223,12 @@ def _most(term: contributions.ContributionAssessed | contributions.AssessedTerm)
         return "you pay the full cost of your support"
     if not term.weekly_pence:
         return "you pay nothing"
-    return f"you pay at most {pounds(term.weekly_pence)} a week, and never more than it costs"
+    return f"your contribution is {pounds(term.weekly_pence)} a week"
 
 
 def _contribution(event: Any, paragraphs: Iterable[str], pays: bool) -> Part:
-    how = (
+    how = "You never pay more than your support costs. "
+    how += (
         "We take your contribution off your care direct payment. You pay it into the account "
         "that you use for your care, so that all of your support can be paid from there."
         if event.basis == "net"
@@ -240,7 +246,7 @@ def _contribution(event: Any, paragraphs: Iterable[str], pays: bool) -> Part:
             "Tell us if your income, your savings or your costs change.",
             "You can ask us to show you how we worked it out.",
         ),
-        may_disagree=True,
+        disagree=LOOK_AGAIN,
     )
 
 
@@ -265,7 +271,7 @@ def finances(e: contributions.FinancesAssessed, _: PersonalBudget) -> Part:
 def suspended(e: suspensions.PaymentsSuspended, _: PersonalBudget) -> Part:
     retainer = e.retainer_weekly_pence
     how = (
-        f"From {day(e.effective_on)} we pay {pounds(retainer)} a week only."
+        f"From {day(e.effective_on)} we pay only {pounds(retainer)} a week."
         if retainer
         else f"From {day(e.effective_on)} we make no care direct payment."
     )
@@ -283,15 +289,15 @@ def suspended(e: suspensions.PaymentsSuspended, _: PersonalBudget) -> Part:
         ),
         to_do=(
             *([_UNTIL[e.reason_code]] if e.reason_code in _UNTIL else []),
-            "If you employ someone or owe for care, call us before you stop paying them.",
+            "If you pay someone to care for you, call us before you stop paying them.",
             "If you will be without the care you need, call us at once.",
         ),
-        may_disagree=True,
+        disagree=LOOK_AGAIN,
     )
 
 
 def resumed(e: suspensions.PaymentsResumed, _: PersonalBudget) -> Part:
-    said = f"From {day(e.effective_on)} we make your care direct payment again."
+    said = f"Your care direct payment starts again from {day(e.effective_on)}."
     if e.arrears_due:
         said += " We also pay what we held back."
     return Part(
@@ -299,7 +305,7 @@ def resumed(e: suspensions.PaymentsResumed, _: PersonalBudget) -> Part:
         subject="Your care direct payment starts again",
         paragraphs=(said,),
         to_do=("Check that your support is arranged from that day.",),
-        may_disagree=not e.arrears_due,
+        disagree="" if e.arrears_due else LOOK_AGAIN,
     )
 
 
@@ -319,5 +325,5 @@ def closed(e: care_decisions.BudgetClosed, _: PersonalBudget) -> Part | None:
             "Keep any money that is left. We will ask you for a last spend return.",
             "If you still need care or support, call us.",
         ),
-        may_disagree=e.reason_code != "at_own_request",
+        disagree="" if e.reason_code == "at_own_request" else LOOK_AGAIN,
     )

@@ -6,6 +6,9 @@ from datetime import date
 
 import msgspec
 
+LOOK_AGAIN = "You can ask us to look at this again. Tell us why you think it is wrong."
+"""How to disagree with a decision."""
+
 
 class Row(msgspec.Struct, frozen=True):
     """One line of a table of money: what it is, what it is for, and the amount."""
@@ -28,7 +31,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One matter: what happened and what it means, what to do, and whether one may disagree.
+    """One matter: what happened and what it means, what to do, and how to disagree.
 
     `kind` is a code of `telling.KINDS`; `listed` stands below the paragraphs, one item a line,
     and `afterwards` below that."""
@@ -41,7 +44,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     facts: tuple[tuple[str, str], ...] = ()
     table: Table | None = None
     to_do: tuple[str, ...] = ()
-    may_disagree: bool = False
+    disagree: str = ""
     payee_reference: str = ""
 
 

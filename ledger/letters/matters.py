@@ -5,7 +5,7 @@ from __future__ import annotations
 from ledger.aggregates import clawbacks, contributions, payees, payments, spend_returns
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.letters.changes import need_of
-from ledger.letters.letter import Part, Row, Table
+from ledger.letters.letter import LOOK_AGAIN, Part, Row, Table
 from ledger.projections.audit import RETURN_REASONS, day
 from ledger.statements.wording import ASKED_BACK, NOT_PURSUED, days, pounds
 
@@ -98,9 +98,9 @@ def invoiced(e: contributions.ContributionInvoiced, budget: PersonalBudget) -> P
         table=_charges(e, budget, 1, "This invoice"),
         to_do=(
             f"Pay {pounds(to_pay)} and give the reference {e.invoice_reference}.",
-            "If you cannot pay it, or do not know how, call us. Do not stop your care.",
+            "If you cannot pay it, or do not know how, call us. You do not need to stop your care.",
         ),
-        may_disagree=True,
+        disagree=LOOK_AGAIN,
     )
 
 
@@ -136,7 +136,7 @@ def return_asked(e: spend_returns.SpendReturnRequested, _: PersonalBudget) -> Pa
         kind="spend_return_asked",
         subject="Tell us how you spent your care direct payment",
         paragraphs=(
-            f"We need to know how the money was spent in {days(e.period)}. "
+            f"We need to know how the money was spent from {days(e.period)}. "
             "We call this a spend return.",
         ),
         facts=(("Spend return", e.return_reference), ("Send it by", day(e.due_on))),
@@ -185,53 +185,55 @@ def clawback_notified(e: clawbacks.ClawbackNotified, budget: PersonalBudget) -> 
         kind="clawback_notified",
         subject=f"We may ask you to pay back {pounds(asked.proposed_pence)}",
         paragraphs=(
-            f"We think that {pounds(asked.proposed_pence)} should be paid back to the council. "
+            f"We think that you should pay back {pounds(asked.proposed_pence)} to the council. "
             f"{ASKED_BACK[asked.cause_code]}",
             f"Nothing is decided yet, and you do not have to pay now. You have until {until} to "
             "tell us what you think. After that someone else at the council decides.",
         ),
         facts=(("Reference", e.clawback_reference), ("Answer by", until)),
         to_do=(
-            f"If you think this is wrong, tell us why by {until}. Call us or write to us, and send "
-            "anything that shows it.",
+            f"Tell us by {until} what you think about this.",
             "If you agree, tell us how you would like to pay it back. It can be a little at a "
             "time.",
             "Do not use money that you need for your care to pay it.",
         ),
-        may_disagree=True,
+        disagree=(
+            f"Tell us by {until} why you think it is wrong. Call us or write to us, and send "
+            "anything that shows it. We take no money while you are waiting for our answer."
+        ),
     )
 
 
 def clawback_confirmed(e: clawbacks.ClawbackConfirmed, budget: PersonalBudget) -> Part:
     asked = budget.clawbacks[e.clawback_reference]
     less = (
-        f" We had said {pounds(asked.proposed_pence)} before."
+        f" That is less than the {pounds(asked.proposed_pence)} we wrote about before."
         if e.amount_pence != asked.proposed_pence
         else ""
     )
     how, to_do = (
         (
             f"We take {pounds(e.instalment_pence)} off each care direct payment until it is paid.",
-            "If you need that money for your care, call us. We can take less each time.",
+            "If you need that money for your care, call us. We can talk about taking less.",
         )
         if e.recovery == "deduction"
         else (
-            "You pay it back to the council.",
+            "We do not take it off your care direct payment. You pay it back to the council.",
             f"Pay {pounds(e.amount_pence)} and give the reference {e.clawback_reference}. If you "
             "cannot pay it all at once, or do not know how, call us.",
         )
     )
     return Part(
         kind="clawback_confirmed",
-        subject=f"{pounds(e.amount_pence)} is to be paid back",
+        subject=f"You need to pay back {pounds(e.amount_pence)}",
         paragraphs=(
-            f"We have decided that {pounds(e.amount_pence)} is to be paid back to the council."
-            f"{less} {ASKED_BACK[asked.cause_code]} Someone who had not proposed it decided this.",
+            f"We have decided that you need to pay back {pounds(e.amount_pence)}.{less} "
+            f"{ASKED_BACK[asked.cause_code]} Two people at the council have looked at this.",
             how,
         ),
         facts=(("Reference", e.clawback_reference),),
         to_do=(to_do,),
-        may_disagree=True,
+        disagree=LOOK_AGAIN,
     )
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 NOT_A_BENEFIT = "A care direct payment is money for your care and support. It is not a benefit."
-LOOK_AGAIN = "You can ask us to look at this again. Tell us why you think it is wrong."
 
 
 class Council(NamedTuple):
@@ -60,6 +59,11 @@ def to_do(letter: Letter) -> list[str]:
     return list(dict.fromkeys(step for part in letter.parts for step in part.to_do))
 
 
+def disagree(letter: Letter) -> str:
+    """How to disagree, each way once; nothing where there is no decision to disagree with."""
+    return " ".join(dict.fromkeys(part.disagree for part in letter.parts if part.disagree))
+
+
 # --- HTML -------------------------------------------------------------------------------------
 
 
@@ -71,8 +75,7 @@ def letter_html(letter: Letter, council: Council, envelope: Envelope) -> str:
         envelope=envelope,
         facts=facts(letter, envelope),
         to_do=to_do(letter),
-        may_disagree=any(part.may_disagree for part in letter.parts),
-        look_again=LOOK_AGAIN,
+        disagree=disagree(letter),
         not_a_benefit=NOT_A_BENEFIT,
     )
 
@@ -140,9 +143,9 @@ def _blocks(letter: Letter, council: Council, envelope: Envelope) -> Iterator[st
     if steps := to_do(letter):
         yield "# What to do"
         yield _list(steps)
-    if any(part.may_disagree for part in letter.parts):
+    if how := disagree(letter):
         yield "# If you disagree"
-        yield f"{LOOK_AGAIN} {council.complaints}"
+        yield f"{how} {council.complaints}"
     yield "# If you have a question"
     if council.ways:
         yield _list(f"{name}: {way}" for name, way in council.ways)
