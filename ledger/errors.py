@@ -509,7 +509,7 @@ class CycleNotApproved(Refusal):
 
 
 class CycleNotIssued(Refusal):
-    """Only a cycle whose bank file was issued can be settled."""
+    """Only a cycle whose bank file was issued can be settled, or has remittance advices."""
 
     status = 409
 

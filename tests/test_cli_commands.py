@@ -13,13 +13,14 @@ from tests.given import on
 
 NOUNS = {
     "": ["init", "status", "catch-up", "rebuild", "verify", "serve", "demo-data",
-         "import-caseload", "import-assessments", "payees", "person", "budget", "cycle"],
+         "import-caseload", "import-assessments", "payees", "person", "budget", "cycle", "letters"],
     "payees": ["verify"],
-    "person": ["add"],
+    "person": ["add", "contact"],
+    "letters": ["list", "show", "send", "retry"],
     "budget": ["show", "history", "balance", "statement", "list", "propose-payee",
                *BUDGET_COMMANDS],
     "cycle": ["prepare", "show", "lines", "exceptions", "approve", "reject", "cancel", "issue",
-              "file", "settle", "list", "totals"],
+              "file", "settle", "list", "totals", "advices"],
     "change": ["prepare", "show", "lines", "approve", "reject", "apply", "list"],
 }  # fmt: skip
 

@@ -45,7 +45,7 @@ def advice(e: Promised, budget: PersonalBudget, next_pay_day: NextPayDay) -> Par
             *_also(e),
         ),
         facts=tuple(facts),
-        table=Table("What this payment is made up of", rows, "Paid to you"),
+        table=Table("What this payment is made up of", rows, "Total paid"),
         to_do=(
             "If it is not in the account at the end of that day, or something looks wrong, "
             "call us.",

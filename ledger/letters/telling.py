@@ -133,7 +133,8 @@ def told(
 ) -> Told:
     """The letters that tell of these versions, and the advices of these payments.
 
-    `history` is all of the budget's events in order. A version that makes no letter gives none.
+    `history` is all of the budget's events in order. A letter begins with the first version asked
+    for of those recorded at its moment; one that makes no letter gives none.
     """
     telling = _Telling(reference, next_pay_day)
     for _, group in groupby(history, key=_said_at_once):
@@ -159,13 +160,13 @@ class _Telling:
         self, group: list[Recorded], versions: Collection[int], promised: Collection[str]
     ) -> None:
         """Apply what was recorded at one moment, and write its letter if one is wanted."""
-        wanted = any(version in versions for _, version, _ in group)
-        before = self._put_right() if wanted else 0
+        first = min((version for _, version, _ in group if version in versions), default=None)
+        before = self._put_right() if first is not None else 0
         parts: list[tuple[int, Event, Part]] = []
         for _, version, event in group:
             self.budget.apply(event)
             self._notice(event, promised)
-            if wanted and self._is_news(event):
+            if first is not None and version >= first and self._is_news(event):
                 part = LETTERS[type(event)](event, self.budget)
                 if part is not None:
                     parts.append((version, event, part))

@@ -11,7 +11,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import dropwhile, islice
 from typing import NamedTuple
 from uuid import UUID
 
@@ -110,11 +110,21 @@ def _next_batch(ledger: Ledger, at: Position, now: datetime) -> _Batch:
     log_rows = ledger.recorder.read_log(at.position, EVENTS_AT_A_TIME)
     if not log_rows:
         return _Batch([], at)
+    if len(log_rows) == EVENTS_AT_A_TIME:
+        log_rows = _uncut(log_rows)
     issued = next((place for place, row in enumerate(log_rows) if row[3] == _ISSUED), None)
     if issued == 0:
         return _advices(ledger, at, log_rows[0], now)
     log_rows = log_rows[:issued]
     return _Batch(list(_letters(ledger, log_rows, now)), Position(log_rows[-1][0], 0))
+
+
+def _uncut(log_rows: list[LogRow]) -> list[LogRow]:
+    """Without the last budget's events, of which the next batch has the rest: one letter's facts
+    stand side by side in the log. All of them if there are no others."""
+    last = log_rows[-1][1]
+    before = list(dropwhile(lambda row: row[1] == last, reversed(log_rows)))
+    return before[::-1] or log_rows
 
 
 def _is_early(ledger: Ledger, row: LogRow) -> bool:

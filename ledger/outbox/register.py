@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 from typing import Literal, NamedTuple, get_args
@@ -162,7 +161,7 @@ def standing(ledger: Ledger, now: datetime) -> Standing:
     by_state = select(t.state, func.count()).group_by(t.state)
     due = select(func.count()).where(t.state == "queued", t.due_at <= moment_text(now))
     with ledger.engine.connect() as connection:
-        states: Counter[str] = Counter(dict(connection.execute(by_state).tuples().all()))
+        states = {row[0]: row[1] for row in connection.execute(by_state)}
         waiting = connection.execute(due).scalar_one()
     behind = (ledger.recorder.max_notification_id() or 0) - position_of(ledger).position
-    return Standing({state: states[state] for state in STATES}, waiting, behind)
+    return Standing({state: states.get(state, 0) for state in STATES}, waiting, behind)
