@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from docs.markdown import code, page, table
-from ledger.aggregates.event_sourced import EVENT_TYPES
+from ledger.aggregates.event_sourced import TOPICS
 from ledger.letters.telling import KINDS, NO_LETTER
 from ledger.outbox.register import STATES
 
@@ -11,9 +11,8 @@ from ledger.outbox.register import STATES
 def letters_page() -> str:
     """The kinds of letter, the events without one, and the states."""
     without = [
-        (f"[{topic}](events.md#{topic.replace('.', '')})", NO_LETTER[event_type.cls])
-        for topic, event_type in EVENT_TYPES.items()
-        if event_type.cls in NO_LETTER
+        (f"[{TOPICS[event]}](events.md#{TOPICS[event].replace('.', '')})", why)
+        for event, why in NO_LETTER.items()
     ]
     return page(
         "Letters",

@@ -68,7 +68,7 @@ _OURS = "The council's own work; what comes of it for a budget has its own lette
 
 NO_LETTER: dict[type[Event], str] = {
     care_decisions.BudgetOpened: "What it opens with is agreed face to face.",
-    care_decisions.DirectPaymentOffered: "Said face to face; a refusal has a letter of its own.",
+    care_decisions.DirectPaymentOffered: "Said face to face, or in the assessor's letter.",
     care_decisions.AgreementSigned: "The person signed it and has a copy.",
     contributions.ContributionReceived: "It stands on the next statement.",
     payees.PayeeProposed: "Nothing is paid there until it is verified, which makes one.",
