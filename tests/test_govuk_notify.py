@@ -106,6 +106,18 @@ def test_an_answer_that_was_lost_is_asked_for_and_nobody_gets_two(database_url, 
         assert (one.attempts, one.fault) == (2, None)
 
 
+def test_it_is_asked_for_also_where_it_would_now_go_another_way(sqlite_url, tmp_path, notify):
+    with a_council_of(notify, sqlite_url, tmp_path, channel="email") as ledger:
+        suspend(ledger)
+        notify.then = "lost"
+        queue_and_send(ledger)
+        notify.then = "taken"
+        wants_letters(ledger, "R000001", large_print=True)
+        assert send_letters(ledger, FIRST_WAIT) == {"sent": 1}
+        assert only_letter(ledger).provider_id == notify.sent[0]["id"]
+        assert not (tmp_path / "letters").exists()
+
+
 def test_what_never_arrived_is_sent_again(sqlite_url, tmp_path, notify):
     with a_council_of(notify, sqlite_url, tmp_path, channel="email") as ledger:
         suspend(ledger)

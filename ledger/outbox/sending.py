@@ -72,17 +72,21 @@ class _Result(NamedTuple):
     provider_id: str | None = None
 
 
-CarrierOf = Callable[[Finished], Carrier]
+class Carriers(NamedTuple):
+    """All that take letters, and who takes which."""
+
+    every: Sequence[Carrier]
+    of: Callable[[Finished], Carrier]
 
 
 @contextmanager
-def carriers(settings: Settings) -> Iterator[CarrierOf]:
-    """Who takes which letter: GOV.UK Notify what it is set up for, the folder all the rest.
+def carriers(settings: Settings) -> Iterator[Carriers]:
+    """GOV.UK Notify takes what it is set up for, the folder all the rest.
 
     Raises `InvalidValue` for settings that are not whole."""
     folder = Folder(settings.outbox_folder)
     if settings.letters != "notify":
-        yield lambda _: folder
+        yield Carriers([folder], lambda _: folder)
         return
     notify = GovukNotify(
         settings.notify_api_key,
@@ -91,7 +95,7 @@ def carriers(settings: Settings) -> Iterator[CarrierOf]:
         settings.notify_letter_template,
     )
     with closing(notify):
-        yield lambda letter: notify if notify.takes(letter) else folder
+        yield Carriers([notify, folder], lambda letter: notify if notify.takes(letter) else folder)
 
 
 def send_letters(
@@ -107,8 +111,8 @@ def send_letters(
     """
     if ledger.settings.letters == "none":
         return Counter()
-    with carriers(ledger.settings) as carrier_of:
-        run = _Run(ledger, carrier_of, now, most_seconds, progress)
+    with carriers(ledger.settings) as found:
+        run = _Run(ledger, found, now, most_seconds, progress)
         while not run.is_over and (due := run.due()):
             run.send(due)
     return run.counts
@@ -120,13 +124,13 @@ class _Run:
     def __init__(
         self,
         ledger: Ledger,
-        carrier_of: CarrierOf,
+        carriers: Carriers,
         now: datetime,
         most_seconds: int | None,
         progress: Progress,
     ) -> None:
         self.counts: Counter[str] = Counter()
-        self._ledger, self._carrier_of, self._progress = ledger, carrier_of, progress
+        self._ledger, self._carriers, self._progress = ledger, carriers, progress
         self._began_at, self._began = now, time.monotonic()
         self._most = None if most_seconds is None else timedelta(seconds=most_seconds)
         self._down_in_a_row = 0
@@ -162,7 +166,7 @@ class _Run:
         for one in due:
             letter = ready[one.letter_reference]
             if isinstance(letter, Finished) and not letter.held_by:
-                going.append((self._carrier_of(letter), one, letter))
+                going.append((self._carriers.of(letter), one, letter))
             else:
                 stay.append(self._stays(one, letter))
         self._record(stay)
@@ -187,7 +191,7 @@ class _Run:
             if one.letter_reference not in claimed:
                 continue  # another is at it
             if one.sha256 is not None:
-                known = self._looked_for(carrier, one, letter)
+                known = self._looked_for(one, letter)
                 if known is not None:
                     results.append(known)
                     continue
@@ -212,14 +216,15 @@ class _Run:
         with writing(self._ledger.engine).begin() as connection:
             return set(connection.execute(claim).scalars())
 
-    def _looked_for(self, carrier: Carrier, one: Due, letter: Finished) -> _Result | None:
-        """What came of a letter that may have left before; None if it did not leave."""
-        try:
-            provider_id = carrier.find(one.letter_reference)
-        except NotTaken as fault:
-            return self._not_taken(one, letter, fault)
-        if provider_id is not None:
-            return self._taken(one, letter, provider_id)
+    def _looked_for(self, one: Due, letter: Finished) -> _Result | None:
+        """What came of a letter that may have left before, by any way; None if it did not."""
+        for carrier in self._carriers.every:
+            try:
+                provider_id = carrier.find(one.letter_reference)
+            except NotTaken as fault:
+                return self._not_taken(one, letter, fault)
+            if provider_id is not None:
+                return self._taken(one, letter, provider_id)
         if one.attempts > len(WAITS):
             return self._not_taken(one, letter, NotTaken(GAVE_UP, for_good=True))
         return None
