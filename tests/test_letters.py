@@ -160,6 +160,19 @@ def test_support_agreed_is_listed_line_by_line():
     )
 
 
+def test_what_a_week_is_worth_is_said_for_each_day_on_which_it_changes():
+    tale = Tale()
+    lines = (
+        a_line("respite.social_care", 8_000, need="respite", starts_on=on("05-04"),
+               ends_on=on("05-31")),
+    )  # fmt: skip
+    letter = tale.says("agree_allocation", lines=lines, effective_on="04-20").letter()
+    assert [sentence.partition(" That is")[0] for sentence in letter.parts[0].afterwards] == [
+        "From 4 May 2026 your care direct payment is £247.05 a week.",
+        "From 1 June 2026 your care direct payment is £167.05 a week.",
+    ]
+
+
 def test_a_late_rise_says_what_a_week_is_worth_and_what_is_put_right():
     tale = Tale()
     tale.paid(APRIL)

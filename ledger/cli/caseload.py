@@ -164,10 +164,12 @@ def contact(
     by = session.actor()
     with session.ledger() as ledger:
         ledger.contacts.record(details, now(), by)
-    how = {"post": "by post", "email": "by email", "none": "no way: none are sent"}[channel]
+    said = f"Letters to {reference} go by {channel}."
+    if channel == "none":
+        said = f"No letters are sent to {reference}."
     session.answer(
         {"person_reference": reference, "channel": channel, "large_print": large_print},
-        lambda screen: screen.say(f"Letters to {reference} go {how}."),
+        lambda screen: screen.say(said),
     )
 
 

@@ -67,7 +67,7 @@ def needs_of(budget: PersonalBudget, line_references: Iterable[str]) -> str:
 def takes_effect(event: Event) -> date:
     """The first day on which a change of terms shows in what is paid."""
     if isinstance(event, allocations.AllocationAgreed):
-        return max(line.starts_on for line in event.lines)
+        return min(line.starts_on for line in event.lines)
     if isinstance(event, allocations.AllocationEnded | care_decisions.BudgetClosed):
         return event.effective_on + _DAY
     return event.effective_on
@@ -85,10 +85,8 @@ def what_it_comes_to(budget: PersonalBudget, on: date, put_right_pence: int) -> 
     elif stopped is not None:
         if stopped.starts_on < on:
             yield "Your payments are stopped at present. This does not start them again."
-    elif week.gross_pence:
-        yield from _weeks(budget, on)
     elif any(term.is_paid for term in budget.allocations):
-        yield f"From {day(on)} we make no care direct payment."
+        yield from _weeks(budget, on)
     if week.invoiced_pence and stopped is None:
         yield f"We send you invoices for your contribution of {pounds(week.invoiced_pence)} a week."
     if not put_right_pence:
@@ -109,17 +107,20 @@ def what_it_comes_to(budget: PersonalBudget, on: date, put_right_pence: int) -> 
 
 def _weeks(budget: PersonalBudget, on: date) -> Iterator[str]:
     """What a week is worth from a day on, and from each later day on which that changes."""
-    starts = {term.starts_on for term in budget.allocations}
-    starts |= {term.starts_on for term in budget.contributions}
+    days = {term.starts_on for term in budget.allocations}
+    days |= {term.ends_on + _DAY for term in budget.allocations if term.ends_on is not None}
+    days |= {term.starts_on for term in budget.contributions}
     before = None
-    for first in [on, *sorted(start for start in starts if start > on)]:
+    for first in [on, *sorted(later for later in days if later > on)]:
         week = weekly(budget.terms, first)
-        if week.gross_pence and before != (week.payment_pence, week.gross_pence):
+        if before != (week.payment_pence, week.gross_pence):
             yield _a_week(week.payment_pence, week.gross_pence, first)
         before = week.payment_pence, week.gross_pence
 
 
 def _a_week(payment: int, support: int, on: date) -> str:
+    if not support:
+        return f"From {day(on)} we make no care direct payment."
     if not payment:
         return (
             f"From {day(on)} your contribution is as much as your support costs, {pounds(support)} "

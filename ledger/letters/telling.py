@@ -203,7 +203,7 @@ class _Telling:
         changed = [event for _, event, _ in parts if isinstance(event, _CHANGES_TERMS)]
         for _, event, part in parts:
             if changed and event is changed[-1]:
-                on = max(changes.takes_effect(event) for event in changed)
+                on = min(changes.takes_effect(event) for event in changed)
                 money = changes.what_it_comes_to(self.budget, on, self._put_right() - before)
                 part = msgspec.structs.replace(part, afterwards=tuple(money))
             yield part
