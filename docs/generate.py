@@ -24,6 +24,7 @@ import ledger
 from docs.api_page import api_page
 from docs.assessment_file_page import assessment_file_page
 from docs.assessment_page import assessment_page
+from docs.letters_page import letters_page
 from docs.markdown import code, page, paragraph, table
 from docs.rates_page import rates_page
 from ledger.aggregates.bank_report import QUEUED_BECAUSE
@@ -500,6 +501,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "exceptions.md": exceptions_page,
     "financial-assessment.md": assessment_page,
     "held-back.md": held_page,
+    "letters.md": letters_page,
     "rates.md": rates_page,
     "read-tables.md": read_tables_page,
     "refusals.md": refusals_page,

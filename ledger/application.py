@@ -30,6 +30,7 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import Tried, tried
 from ledger.bank.confirmation_of_payee import provider
 from ledger.config import Settings
+from ledger.contacts import Contacts
 from ledger.errors import (
     BudgetNotFound,
     ConcurrentChange,
@@ -78,6 +79,7 @@ class Ledger(Application[UUID]):
         super().__init__(database.environment(settings.database_url))
         self.people = People(self.engine, self.keyring)
         self.payee_names = PayeeNames(self.people, provider(settings.confirmation_of_payee))
+        self.contacts = Contacts(self.people)
         self.modulus_tables = ModulusTables(self.engine)
         self.projections = all_projections(self.engine, self.recorder)
 

@@ -13,6 +13,9 @@ _DURABLE_RIGHTS = {
     "returned_names": "SELECT, INSERT, DELETE",
     "payee_looks": "SELECT, INSERT",  # who looked stays
     "financial_assessments": "SELECT, INSERT, DELETE",
+    "contact_details": "SELECT, INSERT, DELETE",
+    "letters": "SELECT, INSERT, UPDATE, DELETE",
+    "letters_position": "SELECT, UPDATE",
     "bank_files": "SELECT, INSERT",
     "bank_reports": "SELECT, INSERT",
     "modulus_tables": "SELECT, INSERT",  # a table is never changed: another version is loaded

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,6 +26,49 @@ class Settings(BaseSettings):
     )
     acting_as: str = Field(default="", description="Who is acting, when --as is not given.")
     council_name: str = Field(default="Example Council", description="The council's name on pages.")
+    council_address: str = Field(
+        default="", description="The council's postal address on letters, in one line."
+    )
+    council_phone: str = Field(default="", description="The number that letters say to call.")
+    council_email: str = Field(
+        default="", description="The email address that letters say to write to."
+    )
+    council_complaints: str = Field(
+        default="If you are still not happy, you can complain to the council. If that does not "
+        "settle it, you can ask the Local Government and Social Care Ombudsman to look at it "
+        "(www.lgo.org.uk).",
+        description="What letters say about complaining, in a sentence or two.",
+    )
+    letters: Literal["none", "files", "notify"] = Field(
+        default="files",
+        description="How letters and remittance advices leave: written to a folder, or by GOV.UK "
+        "Notify. With none, what happens makes no letter, also not later.",
+    )
+    letters_from: date | None = Field(
+        default=None,
+        description="What was recorded before this day (in England) makes no letter.",
+    )
+    outbox_folder: Path = Field(
+        default=Path("letters"),
+        description="Where letters are written, a folder a day. With GOV.UK Notify: those in "
+        "large print, which it cannot print.",
+    )
+    notify_api_key: SecretStr | None = Field(
+        default=None, description="With LEDGER_LETTERS=notify: the API key of the service."
+    )
+    notify_email_template: str = Field(
+        default="",
+        description="With LEDGER_LETTERS=notify: the id of the template for emails, which has "
+        "((subject)), ((name)) and ((body)). Without it nothing is sent by email.",
+    )
+    notify_letter_template: str = Field(
+        default="",
+        description="The same for letters by post. Without it nothing is sent by post.",
+    )
+    notify_base_url: str = Field(
+        default="https://api.notifications.service.gov.uk",
+        description="With LEDGER_LETTERS=notify: where its API is.",
+    )
     bacs_service_user_number: str = Field(
         default="", description="The six-digit Bacs service user number (SUN)."
     )

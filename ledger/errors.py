@@ -471,6 +471,30 @@ class PayeeReferenceMismatch(Refusal):
     """A payee reference must be the one made from its person and account."""
 
 
+class UnreadableAddress(Refusal):
+    """A postal address is 2 to 6 lines of at most 80 characters, the last of them a postcode."""
+
+
+class UnreadableEmail(Refusal):
+    """An email address must be one such as name@example.org."""
+
+
+class ChannelUnusable(Refusal):
+    """Letters go by post to a postal address and by email to an email address: give that too."""
+
+
+class LetterNotFound(Refusal):
+    """There is no letter with that reference."""
+
+    status = 404
+
+
+class LetterUnreadable(Refusal):
+    """A letter can be read while its person is known here; this one was erased."""
+
+    status = 404
+
+
 class PersonUnknown(Refusal):
     """The person was never recorded here, or has been erased."""
 
@@ -564,7 +588,7 @@ class CycleNotApproved(Refusal):
 
 
 class CycleNotIssued(Refusal):
-    """Only a cycle whose bank file was issued can be settled."""
+    """Only a cycle whose bank file was issued can be settled, or has remittance advices."""
 
     status = 409
 

@@ -14,6 +14,9 @@ from typing import NamedTuple
 from ledger.application import Ledger
 from ledger.calendar_cycles import calendar_outlook, cycle_standings, prepare_due_cycles
 from ledger.dates import day_in_england
+from ledger.outbox.queueing import queue_letters
+from ledger.outbox.register import STATES, standing
+from ledger.outbox.sending import send_letters
 from ledger.reminders import KINDS, CycleIssued, Notice, Reminder, reminders
 
 
@@ -78,6 +81,24 @@ def _count_reminders(ledger: Ledger, now: datetime) -> list[str]:
     return [f"{number} x {kind}: {KINDS[kind]}" for kind, number in sorted(found.items())]
 
 
+LETTERS_FOR_SECONDS = 30  # whoever tells the scheduler to stop waits for the job under way
+
+
+def _letters_to_do(ledger: Ledger, now: datetime) -> list[str]:
+    if ledger.settings.letters == "none":
+        return []
+    found = standing(ledger, now)
+    said = [f"{found.due} letter(s) are to be sent."] * bool(found.due)
+    return said + [f"{found.behind} event(s) are to be read for letters."] * (found.behind > 0)
+
+
+def _send_letters(ledger: Ledger, now: datetime) -> list[str]:
+    queued = queue_letters(ledger, now)
+    sent = send_letters(ledger, now, most_seconds=LETTERS_FOR_SECONDS)
+    said = [f"{queued} letter(s) were queued."] * bool(queued)
+    return said + [f"{sent[state]} x {state}: {STATES[state]}" for state in STATES if sent[state]]
+
+
 JOBS: dict[str, Job] = {
     "catch-up": Job("Bring the read tables level with the log.", 5, _behind, _catch_up),
     "prepare-cycles": Job(
@@ -85,6 +106,12 @@ JOBS: dict[str, Job] = {
         60,
         _cycles_to_prepare,
         _prepare_cycles,
+    ),
+    "letters": Job(
+        "Queue letters and remittance advices, and send what is due.",
+        60,
+        _letters_to_do,
+        _send_letters,
     ),
     "reminders": Job(
         "Say how many things people have to see to.", 3600, _count_reminders, _count_reminders

@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,10 +33,13 @@ from ledger.caseload_import import import_caseload, verify_payees
 from ledger.charging.facts import Facts, IncomeLine
 from ledger.errors import UnderEighteen
 from ledger.mass_changes import apply_mass_change, prepare_mass_change
+from ledger.outbox.queueing import queue_letters
+from ledger.outbox.sending import send_letters
 from ledger.projections import APPENDING, KEYED, Projections
 from ledger.store import PostgresRecorder
 from tests.bank_reports import Returned, arucs_xml
 from tests.given import FIRST_DAY, on
+from tests.letters import with_letters
 from tests.main_job import (
     IMPORTED_AT,
     approve,
@@ -156,6 +160,12 @@ def run(step: str, database_url: str, folder: Path) -> None:
         settings = settings_for(database_url, folder).model_copy(update=calendar)
         with Ledger(settings) as ledger:
             prepare_due_cycles(ledger, says("the clock", "05-20")["recorded_at"])
+        return
+    if step.startswith("letters "):
+        moment = datetime.fromisoformat(step.removeprefix("letters "))
+        with Ledger(with_letters(database_url, folder)) as ledger:
+            queue_letters(ledger, moment)
+            send_letters(ledger, moment)
         return
     payment_run.SETTLED_AT_A_TIME = mass_changes.AT_A_TIME = 7
     PostgresRecorder.COPY_FROM = 20

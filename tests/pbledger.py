@@ -28,6 +28,8 @@ KEPT = (
     "financial_assessments",
     "bank_files",
     "modulus_tables",
+    "contact_details",
+    "letters",
     "idempotency_keys",
 )
 

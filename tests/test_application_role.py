@@ -11,9 +11,15 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 from ledger import database
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.application_role import grant
+from ledger.contacts import new_contact
+from ledger.outbox.queueing import queue_letters
+from ledger.outbox.register import try_again
+from ledger.outbox.sending import send_letters
 from ledger.payee_looks import look_at_payee, looks
+from tests.letters import with_letters
 from tests.main_job import (
     IMPORTED_AT,
     example_caseload,
@@ -50,14 +56,27 @@ def role(owner: Engine) -> Iterator[str]:
 def ledger(role: str, postgres_url: str, tmp_path: Path) -> Iterator[Ledger]:
     """The ledger as the application's role opens it."""
     url = make_url(postgres_url).set(username=role, password="secret")
-    settings = settings_for(url.render_as_string(hide_password=False), tmp_path)
+    settings = with_letters(url.render_as_string(hide_password=False), tmp_path)
     with Ledger(settings) as ledger:
         yield ledger
 
 
+def recipient_of(ledger: Ledger, cycle: PaymentCycle) -> str:
+    """The person whose budget a cycle's first payment is for."""
+    opened = ledger.budget(cycle.lines[0].budget_reference).opened
+    assert opened is not None
+    return opened.recipient_reference
+
+
 def test_the_role_runs_the_whole_main_job(ledger: Ledger, owner: Engine, role: str):
     take_in(ledger, example_caseload(60))  # enough events to go by COPY
-    run_cycle(ledger, 1)
+    cycle = run_cycle(ledger, 1)
+    contact = new_contact(recipient_of(ledger, cycle), "post", ("12 Mill Lane", "Exampleton"))
+    for _ in range(2):
+        ledger.contacts.record(contact, IMPORTED_AT, "ann")
+    queue_letters(ledger, IMPORTED_AT)
+    assert send_letters(ledger, IMPORTED_AT)["sent"] == 1
+    assert try_again(ledger, IMPORTED_AT) == len(cycle.lines) - 1
     ledger.projections.catch_up()
     ledger.projections.rebuild()
     grant(owner, role)  # again, after a rebuild
@@ -121,6 +140,8 @@ REFUSED = {
     "DELETE FROM bank_files": "permission denied",
     "UPDATE modulus_tables SET weights = ''": "permission denied",
     "DELETE FROM modulus_tables": "permission denied",
+    "UPDATE contact_details SET sealed = ''": "permission denied",
+    "DELETE FROM letters_position": "permission denied",
     "UPDATE payee_details SET sealed = ''": "permission denied",
     "UPDATE returned_names SET sealed = ''": "permission denied",
     "UPDATE payee_looks SET looked_by = ''": "permission denied",

@@ -13,13 +13,16 @@ from tests.given import on
 
 NOUNS = {
     "": ["init", "status", "catch-up", "rebuild", "verify", "serve", "demo-data",
-         "import-caseload", "import-assessments", "payees", "person", "budget", "cycle"],
+         "import-caseload", "import-assessments", "payees", "person", "budget", "cycle", "letters",
+         "reports", "suspense"],
     "payees": ["verify", "check", "look", "looks"],
-    "person": ["add"],
+    "person": ["add", "contact"],
+    "letters": ["list", "show", "send", "retry"],
+    "reports": ["import", "list", "queue", "match", "dismiss", "file"],
     "budget": ["show", "history", "balance", "statement", "list", "propose-payee",
                "check-payee", *BUDGET_COMMANDS],
     "cycle": ["prepare", "show", "lines", "exceptions", "approve", "reject", "cancel", "issue",
-              "file", "settle", "list", "totals"],
+              "file", "settle", "list", "totals", "advices"],
     "change": ["prepare", "show", "lines", "approve", "reject", "apply", "list"],
 }  # fmt: skip
 

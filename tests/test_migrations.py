@@ -7,6 +7,7 @@ from alembic.migration import MigrationContext
 
 from ledger import migrations
 from ledger.database import connect, writing
+from ledger.letter_tables import contact_details, letters, letters_position
 from ledger.people import durable
 
 
@@ -29,6 +30,10 @@ def test_the_migrations_make_exactly_the_tables_in_the_code(database_url):
     with engine.connect() as connection:
         assert differences(connection) == []
     engine.dispose()
+
+
+def test_the_tables_of_letters_are_among_them():
+    assert {contact_details, letters, letters_position} <= set(durable.tables.values())
 
 
 def test_upgrading_again_changes_nothing(database_url):

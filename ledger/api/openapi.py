@@ -37,6 +37,7 @@ TAGS = [
     {"name": "budgets", "description": "Personal budgets: where each stands, and its history."},
     {"name": "budget commands", "description": "What can be said of a personal budget."},
     {"name": "financial assessments", "description": "What people can contribute, and why."},
+    {"name": "letters", "description": "Letters and remittance advices, and where each stands."},
     {"name": "people", "description": "Who people are; sealed, and never sent back."},
     {"name": "payees", "description": "Accounts in full, each look recorded; and who looked."},
     {"name": "cycles", "description": "Payment cycles, from preparation to settlement."},

@@ -12,6 +12,7 @@ from ledger.api.idempotency import Once
 from ledger.api.openapi import writes
 from ledger.api.requests import BodyOf, WriteRoute, Writing
 from ledger.commands import require_keepable
+from ledger.contacts import Channel, new_contact
 from ledger.errors import InvalidValue, VersionConflict
 from ledger.people import PersonDetails
 from ledger.private import Private
@@ -32,7 +33,26 @@ class PersonRegistered(msgspec.Struct):
     person_reference: str
 
 
+class ContactToRecord(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a person wants to be written to. `address` is 2 to 6 lines without the name, the last
+    of them the postcode; with the channel `none` nothing is sent."""
+
+    channel: Channel
+    address: tuple[str, ...] = ()
+    email: str = ""
+    large_print: bool = False
+
+
+class ContactRecorded(msgspec.Struct):
+    """Letters to the person go this way from now on."""
+
+    person_reference: str
+    channel: Channel
+    large_print: bool
+
+
 _details = BodyOf(PersonToRegister)
+_contact = BodyOf(ContactToRecord)
 
 
 @router.put("/v1/people/{reference:reference}", summary="Register a person",
@@ -54,3 +74,18 @@ def register_person(reference: str, write: Writing) -> Response:
     row = once.row(PersonRegistered(reference), status)
     details = PersonDetails(reference, name, given.date_of_birth)
     return once.do(lambda: write.ledger.register_person(details, write.recorded_at, [row]))
+
+
+@router.put("/v1/people/{reference:reference}/contact", summary="Record contact details",
+            **writes(ContactRecorded, ContactToRecord))  # fmt: skip
+def record_contact(reference: str, write: Writing) -> Response:
+    """Seal how a person is to be written to, in the place of all that was recorded before."""
+    if write.expected_version is not None:
+        raise VersionConflict("A person has no version to match.")
+    given = _contact.read(write.body)
+    details = new_contact(reference, given.channel, given.address, given.email, given.large_print)
+    once = Once(write)
+    row = once.row(ContactRecorded(reference, given.channel, given.large_print))
+    return once.do(
+        lambda: write.ledger.contacts.record(details, write.recorded_at, write.acting_as, [row])
+    )

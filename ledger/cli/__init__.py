@@ -18,6 +18,7 @@ from ledger.cli import (
     cycle,
     jobs,
     keeping,
+    letters,
     modulus,
     payees,
     rates,
@@ -80,6 +81,7 @@ app.add_typer(rates.app, name="rates")
 app.add_typer(modulus.app, name="modulus")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(letters.app, name="letters")
 
 
 def main() -> None:

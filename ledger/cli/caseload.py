@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -106,6 +106,39 @@ def add(
     session.answer(
         {"person_reference": reference},
         lambda screen: screen.say(f"{reference} is registered."),
+    )
+
+
+@person.command("contact")
+def contact(
+    ctx: typer.Context,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="The person's reference.")],
+    channel: Annotated[
+        Literal["post", "email", "none"], typer.Option(help="How letters go to them.")
+    ],
+    address_line: Annotated[
+        list[str] | None,
+        typer.Option(help="A line of the address, without the name; the postcode last. Sealed."),
+    ] = None,
+    email: Annotated[str, typer.Option(help="Sealed.")] = "",
+    large_print: Annotated[
+        bool, typer.Option("--large-print/--no-large-print", help="Letters in large print.")
+    ] = False,
+) -> None:
+    """Say how a person wants to be written to. What was recorded before is replaced, all of it."""
+    from ledger.contacts import new_contact
+
+    session = session_of(ctx)
+    details = new_contact(reference, channel, address_line or (), email, large_print)
+    by = session.actor()
+    with session.ledger() as ledger:
+        ledger.contacts.record(details, now(), by)
+    said = f"Letters to {reference} go by {channel}."
+    if channel == "none":
+        said = f"No letters are sent to {reference}."
+    session.answer(
+        {"person_reference": reference, "channel": channel, "large_print": large_print},
+        lambda screen: screen.say(said),
     )
 
 

@@ -12,6 +12,7 @@ from ledger.aggregates.cycle_events import RejectionReason
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.cli import cycle_bank, cycle_changes
+from ledger.cli.cycle_advices import advices
 from ledger.cli.cycle_shown import (
     cycle_document,
     say_status,
@@ -332,3 +333,4 @@ def totals(ctx: typer.Context, reference: CycleReference) -> None:
 
 cycle_changes.add_to(app)
 cycle_bank.add_to(app)
+app.command("advices")(advices)

@@ -62,7 +62,7 @@ PARTS: dict[LineKind, str] = {
 }
 """What a line of a payment or an invoice is, in a word or two."""
 
-_ASKED_BACK = {
+ASKED_BACK = {
     "surplus": "Money in your account was more than you need to keep there.",
     "unagreed_spending": "Money was spent on something that was not agreed.",
     "overpayment": "More was paid than was owed for these days.",
@@ -70,12 +70,15 @@ _ASKED_BACK = {
     "died": "Money was left in the account.",
     "contribution_unpaid": "A contribution was not paid in.",
 }
-_NOT_PURSUED = {
+"""Why money is asked back, as a sentence."""
+
+NOT_PURSUED = {
     "hardship": "paying it would cause hardship",
     "council_error": "it was the council’s own mistake",
     "uneconomic_to_pursue": "asking for it would cost more than it is worth",
     "dispute_upheld": "you disagreed and were right",
 }
+"""Why money is not asked back after all, to follow "because" or a colon."""
 
 
 def pounds(pence: int) -> str:
@@ -170,7 +173,7 @@ def _asked_back(e: clawbacks.ClawbackConfirmed, budget: PersonalBudget) -> str:
         if e.recovery == "deduction"
         else "by paying it back"
     )
-    why = _ASKED_BACK[budget.clawbacks[e.clawback_reference].cause_code]
+    why = ASKED_BACK[budget.clawbacks[e.clawback_reference].cause_code]
     return f"{why} {pounds(e.amount_pence)} is owed to the council, {how}."
 
 
@@ -233,7 +236,7 @@ WORDS: dict[type[Event], Words] = {
     clawbacks.ClawbackWaived: Words(
         "Money no longer asked back",
         lambda e, _: (
-            f"The council will not ask for {pounds(e.amount_pence)}: {_NOT_PURSUED[e.reason_code]}."
+            f"The council will not ask for {pounds(e.amount_pence)}: {NOT_PURSUED[e.reason_code]}."
         ),
     ),
     allocations.AllocationAgreed: Words(

@@ -1,0 +1,1 @@
+"""Letters to people: what each change and each payment says to "you", in plain English."""
