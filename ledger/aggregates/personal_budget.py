@@ -16,6 +16,7 @@ from ledger.aggregates import (
     clawbacks,
     contributions,
     payees,
+    recovery,
     spend_returns,
     suspensions,
 )
@@ -54,7 +55,7 @@ from ledger.errors import (
 from ledger.money import for_days
 
 
-class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawbacks):
+class PersonalBudget(payees.Payees, spend_returns.SpendReturns, recovery.Recovery):
     """A personal budget: it alone decides what may be paid, to whom and when."""
 
     STREAM: ClassVar[str] = "personal-budget"
@@ -209,7 +210,7 @@ class PersonalBudget(payees.Payees, spend_returns.SpendReturns, clawbacks.Clawba
                 cycle_reference=payment.cycle_reference,
                 amount_pence=payment.amount_pence,
                 lines=payment.lines,
-                deductions=tuple(self.deducted_from(payment_reference)),
+                deductions=tuple(d.taken for d in self.deductions_from(payment_reference)),
                 reissue_of=payment.reissue_of,
                 funding=payment.funding,
                 **undone,
@@ -340,6 +341,7 @@ register(
         "payment-reissued.v1": PaymentReissued,
         "payment-cancelled.v1": PaymentCancelled,
         "payments-suspended.v1": suspensions.PaymentsSuspended,
+        "resumption-proposed.v1": suspensions.ResumptionProposed,
         "payments-resumed.v1": suspensions.PaymentsResumed,
         "spend-return-requested.v1": spend_returns.SpendReturnRequested,
         "spend-return-submitted.v1": spend_returns.SpendReturnSubmitted,
@@ -351,6 +353,7 @@ register(
         "clawback-confirmed.v1": clawbacks.ClawbackConfirmed,
         "clawback-received.v1": clawbacks.ClawbackReceived,
         "clawback-deducted.v1": clawbacks.ClawbackDeducted,
+        "recovery-capped.v1": recovery.RecoveryCapped,
         "clawback-waived.v1": clawbacks.ClawbackWaived,
         "switched-to-provided-services.v1": allocations.SwitchedToProvidedServices,
         "direct-payment-resumed.v1": allocations.DirectPaymentResumed,

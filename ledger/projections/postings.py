@@ -18,6 +18,7 @@ from ledger.aggregates import (
     contributions,
     mass_change,
     payees,
+    recovery,
     spend_returns,
     suspensions,
 )
@@ -140,6 +141,7 @@ MONEYLESS: frozenset[type[Event]] = frozenset(
         contributions.ContributionAssessed,
         contributions.FinancesAssessed,
         suspensions.PaymentsSuspended,
+        suspensions.ResumptionProposed,
         suspensions.PaymentsResumed,
         allocations.SwitchedToProvidedServices,
         allocations.DirectPaymentResumed,
@@ -153,6 +155,7 @@ MONEYLESS: frozenset[type[Event]] = frozenset(
         clawbacks.ClawbackProposed,
         clawbacks.ClawbackNotified,
         clawbacks.ClawbackDisputed,
+        recovery.RecoveryCapped,
         # A mass change's money is posted by each budget it changes.
         mass_change.MassChangeListed,
         mass_change.MassChangePrepared,
