@@ -18,6 +18,7 @@ from ledger.aggregates.event_sourced import Event
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.payments import PaymentCancelled, PaymentScheduled
 from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.aggregates.preview import tried
 from ledger.aggregates.recovery import RecoveryCapped
 from ledger.application import Ledger
 from ledger.cycle_deductions import cycle_deductions
@@ -96,6 +97,21 @@ def test_a_cap_holds_for_payments_scheduled_later_and_the_last_one_counts() -> N
     pay(story.aggregate, MAY, "C2")
     taken = [p.deducted_pence for p in story.aggregate.payments.values()]
     assert taken == [500, 3_000]
+
+
+def test_a_cap_is_tried_before_it_is_set() -> None:
+    budget = owing(6_000).aggregate
+
+    def decide(tried_on: PersonalBudget) -> None:
+        tell(tried_on, "cap_recovery", per_payment_pence=2_000)
+
+    effect = tried(budget, decide, on("04-06")).effect
+    assert effect is not None
+    assert [(c.payment_was_pence, c.payment_now_pence) for c in effect.coming_payments] == [
+        (FOUR_WEEKS - 6_000, FOUR_WEEKS - 2_000),
+        (FOUR_WEEKS - 4_000, FOUR_WEEKS - 2_000),
+        (FOUR_WEEKS, FOUR_WEEKS - 2_000),
+    ]
 
 
 def test_a_cap_of_less_than_nothing_is_refused() -> None:

@@ -111,8 +111,8 @@ def test_a_suspension_is_to_be_looked_at_from_its_review_date_until_payments_res
     suspend(budget, "hospital_stay", "05-01", review_on="06-01")
     assert kinds(budget, "05-31") == []
     assert kinds(budget, "06-01") == ["suspension_review_due"]
-    budget.resume_payments(**said(on("06-02")))
-    assert kinds(budget, "06-03") == []
+    budget.resume_payments(**said(on("06-12")))
+    assert kinds(budget, "06-10") == [], "it is decided, though it lasts till then"
 
 
 def test_each_open_suspension_is_reviewed_by_its_own_reason():

@@ -7,7 +7,10 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from ledger.aggregates.event_sourced import Recorded
@@ -18,6 +21,7 @@ from ledger.aggregates.suspensions import (
     PaymentsResumed,
     PaymentsSuspended,
     ResumptionProposed,
+    suspensions_after,
 )
 from ledger.errors import (
     InvalidPeriod,
@@ -42,6 +46,7 @@ from tests.given import (
 )
 from tests.main_job import a_caseload, a_ledger, a_row, take_in, tell_budget
 from tests.pbledger import Pbledger
+from tests.test_personal_budget import AND_WHO_AND_WHEN, COMMANDS, PAYABLE, a_history
 
 APRIL, MAY, JUNE = cycle_period(1), cycle_period(2), cycle_period(3)
 WEEK, FOUR_WEEKS = 16_705, 66_820
@@ -168,6 +173,13 @@ def test_one_that_ended_sooner_than_it_would_have_expired_is_resumed_from_that_d
     assert story.aggregate.payment_due(MAY).owed_pence == FOUR_WEEKS + WEEK
 
 
+def test_resumed_on_its_last_day_it_leaves_only_that_day_owed() -> None:
+    story = suspended(held(expires_on=on("04-26")))
+    story.when("resume_payments", effective_on=on("04-26")).then(PaymentsResumed)
+    [term] = story.aggregate.suspensions
+    assert (term.ends_on, term.is_resumed) == (on("04-25"), True)
+
+
 def test_an_open_one_is_meant_before_one_that_has_expired() -> None:
     story = suspended(
         held("return_missing", expires_on=on("04-19")), held("hospital_stay", "04-20")
@@ -260,6 +272,45 @@ def test_arrears_of_an_expired_one_take_two_people_as_well() -> None:
     assert story.aggregate.payment_due(APRIL).owed_pence == FOUR_WEEKS
 
 
+SUSPENDING = ("suspend_payments", "propose_resumption", "resume_payments")
+ANYTHING = st.one_of(
+    *[
+        st.tuples(st.just(name), st.fixed_dictionaries({**COMMANDS[name], **AND_WHO_AND_WHEN}))
+        for name in SUSPENDING
+    ]
+)
+
+
+@for_all(st.lists(ANYTHING, max_size=25))
+def test_whatever_is_said_nobody_releases_alone_what_takes_two(
+    anything: list[tuple[str, dict[str, Any]]],
+) -> None:
+    budget, history, _ = a_history([*PAYABLE, *anything])
+    proposed: dict[tuple[str, date], ResumptionProposed] = {}
+    register = "[]"
+    for _, _, event in history:
+        if isinstance(event, ResumptionProposed):
+            proposed[event.reason_code, event.suspended_from] = event
+        if isinstance(event, PaymentsResumed) and event.reason_code in RELEASED_BY_TWO:
+            assert event.suspended_from is not None
+            before = proposed.pop((event.reason_code, event.suspended_from))
+            assert before.recorded_by != event.recorded_by
+            facts = (before.effective_on, before.arrears_due)
+            assert facts == (event.effective_on, event.arrears_due)
+        if isinstance(event, PaymentsSuspended | PaymentsResumed):
+            after = suspensions_after(suspensions_in(register), event)
+            register = msgspec.json.encode(after).decode()
+    assert suspensions_in(register) == budget.suspensions, "as the register folds it"
+    for term in budget.suspensions:
+        alike = [t for t in budget.suspensions
+                 if t.reason_code == term.reason_code and not t.is_resumed]  # fmt: skip
+        assert not any(
+            t is not term and t.starts_on <= term.ends_on and term.starts_on <= t.ends_on
+            for t in alike
+            if not term.is_resumed
+        ), "at most one for a reason at a time"
+
+
 def test_anything_else_is_resumed_by_one_person_whoever_proposed_it() -> None:
     story = suspended(held("account_query"))
     facts = {"reason_code": "account_query", "effective_on": on("04-27")}
@@ -333,7 +384,15 @@ def test_one_that_expires_shows_every_payment_to_the_first_after_it() -> None:
         (on("05-04"), 0),
         (on("08-03"), WEEK),
     ]
-    assert len(effect_of(paid_for_april(), expires_on=on("2030-01-01")).coming_payments) == 13
+    for last, shown_to in (("06-25", "06-29"), ("06-26", "07-27"), ("2030-01-01", "2027-04-05")):
+        coming = effect_of(paid_for_april(), expires_on=on(last)).coming_payments
+        assert coming[-1].period.starts_on == on(shown_to)
+
+
+def test_the_last_of_several_to_expire_says_how_many_payments_are_shown() -> None:
+    budget = paid_for_april()
+    tell(budget, "suspend_payments", **held("return_missing", expires_on=on("08-23")))
+    assert effect_of(budget, expires_on=on("05-10")).coming_payments[-1].period == cycle_period(7)
 
 
 def test_what_is_shown_is_what_is_then_paid() -> None:
@@ -447,10 +506,11 @@ def test_what_it_stops_is_shown_before_it_is_set(pbledger: Pbledger) -> None:
     was = pbledger.json("cycle lines C1")["lines"][0]["amount_pence"]
     [window] = tried["windows"]
     assert (window["payment_was_pence"], window["payment_now_pence"]) == (was, was // 2)
-    may, june, july = tried["coming_payments"]
+    may, june, july, august = tried["coming_payments"]
     assert may["stopped_by"] == june["stopped_by"] == ["payments-are-suspended"]
     assert (may["payment_was_pence"], may["payment_now_pence"]) == (was, 0)
     assert july["stopped_by"] == ["payments-are-suspended"], "the pay date is before its last day"
+    assert (august["stopped_by"], august["payment_now_pence"]) == ([], 2 * was - was // 2)
     assert pbledger.left_behind() == before
 
 

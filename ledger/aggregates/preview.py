@@ -41,7 +41,7 @@ class Effect(msgspec.Struct, frozen=True):
     `windows` are the periods already paid or invoiced that come to something else;
     `total_pence` is the sum of their differences: a refund, or arrears if negative. Weekly
     figures are those of the day it takes effect before, and of each day on which they change.
-    `coming_payments` are the next three, or more: up to the first after a suspension expires.
+    `coming_payments` are the next three, or up to the first made after a suspension expires.
     """
 
     windows: tuple[WindowChange, ...]
@@ -102,7 +102,7 @@ def _coming(was: PersonalBudget, now: PersonalBudget, on: date) -> Iterator[Paym
         yield PaymentChange(
             period, pay_on, paid_was, paid_now, carried_was, carried_now, stopped_by
         )
-        if number >= FEWEST_PAYMENTS and period.starts_on > max(expiring, default=date.min):
+        if number >= FEWEST_PAYMENTS and pay_on > max(expiring, default=date.min):
             return
         period = Period(period.ends_on + _DAY, period.ends_on + timedelta(days=period.days))
 
