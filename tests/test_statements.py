@@ -433,7 +433,7 @@ def test_it_says_what_is_suspended_why_until_when_and_what_happens_meanwhile():
     life.says("suspend_payments", reason_code="return_missing", review_on=on("06-01"),
               interim_arrangement="council_arranges_care", effective_on="05-04")  # fmt: skip
     in_hospital = (
-        "From 20 April to 31 May 2026 £60.00 a week is paid instead of the full amount because "
+        "From 20 April to 31 May 2026 only £60.00 a week is paid because "
         "you are in hospital. Meanwhile you are cared for where you are staying. The council "
         "will look at this again on 20 May 2026."
     )

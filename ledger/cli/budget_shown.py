@@ -162,9 +162,8 @@ def _suspended(term: dict[str, Any]) -> str:
     retainer = format_pounds(term["retainer_weekly_pence"])
     how = f"down to {retainer} a week" if term["retainer_weekly_pence"] else "in full"
     until = f"to {term['ends_on']}" if term["ends_on"] else "until resumed"
-    meanwhile = f"; meanwhile {words(term['interim_arrangement'])}" * bool(
-        term["interim_arrangement"]
-    )
+    arranged = words(term["interim_arrangement"])
+    meanwhile = f"; meanwhile {arranged}" if arranged else ""
     return (
         f"from {term['starts_on']} {until}, {how}: {words(term['reason_code'])}{meanwhile}; "
         f"to be reviewed {term['review_on']}"
@@ -298,7 +297,7 @@ def _show_what_came_of_it(screen: Screen, found: dict[str, Any]) -> None:
                 for c in found["clawbacks"]
             ],
         )
-        _show_recovery(screen, found)
+    _show_recovery(screen, found)
 
 
 def _show_recovery(screen: Screen, found: dict[str, Any]) -> None:

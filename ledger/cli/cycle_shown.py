@@ -92,7 +92,8 @@ def _deducted(found: dict[str, Any]) -> str | None:
     """The sum of all instalments, and where each is listed; nothing if there are none."""
     if not found["deducted_pence"]:
         return None
-    return f"{format_pounds(found['deducted_pence'])}, by pbledger cycle lines {found['reference']}"
+    deducted = format_pounds(found["deducted_pence"])
+    return f"{deducted}; one by one: pbledger cycle lines {found['reference']}"
 
 
 def show_deductions(screen: Screen, deductions: Sequence[CycleDeduction]) -> None:

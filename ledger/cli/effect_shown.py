@@ -107,7 +107,7 @@ def show_effect(screen: Screen, effect: Effect) -> None:
     whole = sum(c.payment_now_pence - c.payment_was_pence for c in effect.coming_payments)
     if whole:
         how = "less" if whole < 0 else "more"
-        screen.say(f"\n{format_pounds(abs(whole))} {how} is paid in all of these.")
+        screen.say(f"\n{format_pounds(abs(whole))} {how} in all.")
     left = effect.coming_payments[-1].carried_now_pence
     if left:
         screen.say(f"{format_pounds(-left)} is left to recover after them.")

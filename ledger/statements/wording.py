@@ -170,7 +170,7 @@ def _finances(e: contributions.FinancesAssessed, _: PersonalBudget) -> str:
 def suspended(term: SuspensionTerm) -> str:
     """Why less is paid, or nothing, until when, what is arranged meanwhile, and its review."""
     how = (
-        f"{pounds(term.retainer_weekly_pence)} a week is paid instead of the full amount"
+        f"only {pounds(term.retainer_weekly_pence)} a week is paid"
         if term.retainer_weekly_pence
         else "nothing is paid"
     )
