@@ -333,9 +333,9 @@ def test_a_cycle_lists_what_is_taken_for_each_clawback_and_what_is_left(ledger: 
 
 def test_a_withdrawn_cycle_lists_what_would_be_taken_now(ledger: Ledger) -> None:
     cycle = approve(ledger, prepare(ledger, 1))
-    tell_budget(ledger, PB, "receive_clawback", clawback_reference="CB1", amount_pence=4_000,
-                receipt_reference="R1")  # fmt: skip
     cancel_cycle(ledger, cycle.reference, said=says("alice"))
+    tell_budget(ledger, PB, "receive_clawback", clawback_reference="CB1", amount_pence=5_000,
+                receipt_reference="R1")  # fmt: skip
     assert taken(ledger, cycle) == [(PB, "CB1", 6_000, 0), (PB, "CB2", 2_000, 8_000)]
 
 
