@@ -136,8 +136,8 @@ def kind(name: str, annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return ", ".join(map(code, arguments))
-    if NoneType in arguments:
-        rest = next(a for a in arguments if a is not NoneType)
+    if nothing := {NoneType, Literal[""]} & {*arguments}:
+        rest = next(a for a in arguments if a not in nothing)
         return f"{kind(name, rest)}, or nothing"
     if origin is tuple and arguments[-1] is Ellipsis:
         return f"a list: {kind(name, arguments[0])}"

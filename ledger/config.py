@@ -198,6 +198,11 @@ class Settings(BaseSettings):
         description="How many days after its pay date an issued cycle that nobody has settled is "
         "listed.",
     )
+    remind_holds_days: int = Field(
+        default=7,
+        ge=0,
+        description="How many days before it ends by itself a suspension is listed.",
+    )
     scheduler_retry_seconds: int = Field(
         default=5,
         ge=1,

@@ -235,7 +235,8 @@ class Demo:
             self.change(
                 ledger, SUSPENDED, "suspend_payments",
                 said(ALICE, date(2026, 4, 22), effective_on=date(2026, 4, 20)),
-                reason_code="hospital_stay", review_on=date(2026, 5, 18),
+                reason_code="hospital_stay", interim_arrangement="in_hospital_or_care_home",
+                review_on=date(2026, 5, 18),
             )  # fmt: skip
         return payment
 

@@ -21,7 +21,7 @@ import msgspec
 
 from ledger.dates import Period
 from ledger.money import apportion, for_days
-from ledger.terms import AllocationTerm, ContributionTerm, Deployment, SuspensionTerm, Terms
+from ledger.terms import AllocationTerm, ContributionTerm, Deployment, Terms, suspension_on
 
 LineKind = Literal["allocation", "one_off", "retainer", "contribution", "charge"]
 """A contribution is taken off a payment; a charge is a contribution that is invoiced."""
@@ -111,7 +111,7 @@ def _weekly_rates(terms: Terms, on: date) -> dict[_Component, int]:
     ]
     if not payable:
         return {}
-    suspension = _suspension_on(terms, on)
+    suspension = suspension_on(terms.suspensions, on)
     if suspension is not None:
         return _retainer_rates(payable, suspension.retainer_weekly_pence)
     rates = {
@@ -127,20 +127,13 @@ def _weekly_rates(terms: Terms, on: date) -> dict[_Component, int]:
 
 def _weekly_charges(terms: Terms, on: date) -> dict[_Component, int]:
     """Each line's weekly pence on one day, of the contribution that is charged by invoice."""
-    if _suspension_on(terms, on) is not None:
+    if suspension_on(terms.suspensions, on) is not None:
         return {}
     return {
         _Component("charge", t.line_reference, t.funding_stream, t.cost_centre): taken
         for t, taken, is_netted in _contribution_shares(terms, on)
         if not is_netted
     }
-
-
-def _suspension_on(terms: Terms, on: date) -> SuspensionTerm | None:
-    for suspension in terms.suspensions:
-        if suspension.starts_on <= on <= suspension.ends_on:
-            return suspension
-    return None
 
 
 def _contribution_on(terms: Terms, on: date) -> ContributionTerm | None:

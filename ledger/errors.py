@@ -318,6 +318,14 @@ class PaymentsNotSuspended(Refusal):
     """Payments are not suspended."""
 
 
+class SuspensionUnclear(Refusal):
+    """Payments are suspended for more than one reason; the reason meant must be named."""
+
+
+class ResumptionNotProposed(Refusal):
+    """What was suspended for this reason is resumed only as someone else proposed it before."""
+
+
 class NothingToPay(Refusal):
     """Nothing is owed for this period, or what is owed is less than nothing."""
 

@@ -66,7 +66,10 @@ def current_reminders(ledger: Ledger, now: datetime) -> list[Reminder]:
     ledger.projections.catch_up()
     settings = ledger.settings
     notice = Notice(
-        settings.remind_returns_days, settings.remind_reviews_days, settings.remind_unsettled_days
+        settings.remind_returns_days,
+        settings.remind_reviews_days,
+        settings.remind_unsettled_days,
+        settings.remind_holds_days,
     )
     issued = [
         CycleIssued(cycle.reference, cycle.pay_on)

@@ -31,6 +31,7 @@ from ledger.errors import (
     CycleOutOfDate,
     PayDateNotWorkingDay,
     PayeeUnknown,
+    PaymentDiffersFromEntitlement,
     PaymentNotFound,
     Refusal,
 )
@@ -229,6 +230,8 @@ def _decide_again(
             **said,
         )
     else:
+        if budget.payment_due(period).deductions != line.deductions:
+            raise PaymentDiffersFromEntitlement("other instalments of clawback are due now")
         budget.schedule_payment(
             payment_reference=line.payment_reference,
             cycle_reference=cycle.reference,

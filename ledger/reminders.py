@@ -11,10 +11,15 @@ from typing import Literal, NamedTuple
 
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.pay_calendar import months_after
-from ledger.terms import FOR_EVER
 
 Kind = Literal[
-    "return_due", "return_overdue", "review_due", "suspension_review_due", "file_not_settled"
+    "return_due",
+    "return_overdue",
+    "review_due",
+    "suspension_review_due",
+    "hold_expires",
+    "resumption_to_confirm",
+    "file_not_settled",
 ]
 
 KINDS: dict[Kind, str] = {
@@ -22,6 +27,8 @@ KINDS: dict[Kind, str] = {
     "return_overdue": "A spend return is overdue.",
     "review_due": "The direct payment is to be reviewed.",
     "suspension_review_due": "A suspension is to be reviewed.",
+    "hold_expires": "A suspension ends by itself soon.",
+    "resumption_to_confirm": "Someone proposed to resume payments, and nobody has done so.",
     "file_not_settled": "A bank file was issued, and nobody has said that the bank paid it.",
 }
 
@@ -36,11 +43,14 @@ class Reminder(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """How many days before a return or a review is due, and after a pay date, people are told."""
+    """How many days people are told before: a return or a review is due, a suspension expires.
+
+    `unsettled` is how many days after a pay date."""
 
     returns: int
     reviews: int
     unsettled: int
+    holds: int
 
 
 class CycleIssued(NamedTuple):
@@ -77,10 +87,24 @@ def of_budget(budget: PersonalBudget, today: date, notice: Notice) -> Iterator[R
     review_on = next_review_on(budget)
     if review_on is not None and review_on <= today + timedelta(days=notice.reviews):
         yield Reminder(review_on, "review_due", budget.reference)
-    suspended = any(term.ends_on == FOR_EVER for term in budget.suspensions)
-    suspension_review_on = budget.suspension_review_on
-    if suspended and suspension_review_on is not None and suspension_review_on <= today:
-        yield Reminder(suspension_review_on, "suspension_review_due", budget.reference)
+    yield from _of_suspensions(budget, today, notice)
+
+
+def _of_suspensions(budget: PersonalBudget, today: date, notice: Notice) -> Iterator[Reminder]:
+    """Each is named by its reason. Nobody is told of one that was ended or has expired."""
+    for term in budget.suspensions:
+        if term.is_resumed or term.ends_on < today:
+            continue
+        if term.review_on is not None and term.review_on <= today:
+            yield Reminder(
+                term.review_on, "suspension_review_due", budget.reference, term.reason_code
+            )
+        if term.ends_on <= today + timedelta(days=notice.holds):
+            yield Reminder(term.ends_on, "hold_expires", budget.reference, term.reason_code)
+    for proposed in budget.resumptions_proposed.values():
+        yield Reminder(
+            proposed.effective_on, "resumption_to_confirm", budget.reference, proposed.reason_code
+        )
 
 
 def next_review_on(budget: PersonalBudget) -> date | None:

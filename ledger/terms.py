@@ -24,6 +24,19 @@ PAID_TO_A_PAYEE = frozenset({"direct_payment", "managed_account"})
 An individual service fund is a contract with its provider, not a direct payment."""
 
 ContributionBasis = Literal["net", "gross"]
+SuspensionReason = Literal[
+    "hospital_stay", "care_home_stay", "safeguarding", "return_missing", "account_query", "other"
+]
+InterimArrangement = Literal[
+    "none_needed",
+    "council_arranges_care",
+    "provided_service",
+    "family_or_friends",
+    "in_hospital_or_care_home",
+    "other",
+]
+"""How the person is supported while payments are suspended."""
+
 _DAY = timedelta(days=1)
 FOR_EVER = date.max
 
@@ -95,14 +108,30 @@ class ContributionTerm(NamedTuple):
     assessment_reference: str = ""
 
 
-class SuspensionTerm(NamedTuple):
+class SuspensionTerm(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Days on which only a retainer (nought: nothing) is owed for all the weekly lines.
 
-    It never comes to more than they would. One-offs are owed all the same."""
+    It never comes to more than they would. One-offs are owed all the same. The rest is for
+    people to read: why, what was arranged meanwhile, when it is reviewed, and whether someone
+    ended it; without that it lasts until `ends_on`."""
 
     starts_on: date
-    ends_on: date
-    retainer_weekly_pence: int
+    ends_on: date = FOR_EVER
+    retainer_weekly_pence: int = 0
+    reason_code: SuspensionReason | Literal[""] = ""
+    interim_arrangement: InterimArrangement | Literal[""] = ""
+    review_on: date | None = None
+    is_resumed: bool = False
+
+    def in_force_on(self, on: date) -> bool:
+        """Whether a day is one of its days."""
+        return self.starts_on <= on <= self.ends_on
+
+
+def suspension_on(suspensions: Iterable[SuspensionTerm], on: date) -> SuspensionTerm | None:
+    """The suspension that counts on a day: of those in force, the one with the least retainer."""
+    in_force = [term for term in suspensions if term.in_force_on(on)]
+    return min(in_force, key=lambda term: term.retainer_weekly_pence, default=None)
 
 
 class Terms(NamedTuple):

@@ -42,6 +42,7 @@ PERIOD = {"starts_on": "2026-04-06", "ends_on": "2026-05-03"}
 SUSPENSION: dict[str, Any] = {
     "effective_on": "2026-04-10",
     "reason_code": "hospital_stay",
+    "interim_arrangement": "in_hospital_or_care_home",
     "review_on": "2026-05-01",
 }
 

@@ -27,6 +27,7 @@ ADDRESS = ("12 Mill Lane", "Exampleton", "EX2 3AB")
 NOW = datetime(2026, 4, 21, 12, tzinfo=UTC)
 SUSPENDED: dict[str, Any] = {
     "reason_code": "hospital_stay",
+    "interim_arrangement": "in_hospital_or_care_home",
     "review_on": on("05-20"),
     "effective_on": on("04-20"),
 }

@@ -271,6 +271,7 @@ def a_busy_council(ledger: Ledger, budgets: int = 200) -> None:
         some[0],
         "suspend_payments",
         reason_code="hospital_stay",
+        interim_arrangement="in_hospital_or_care_home",
         review_on=date(2026, 5, 1),
         effective_on=date(2026, 4, 20),
     )

@@ -192,6 +192,7 @@ def test_a_dry_run_minds_the_version_looked_at(paid: Api) -> None:
     suspend = {
         "effective_on": "2026-04-20",
         "reason_code": "hospital_stay",
+        "interim_arrangement": "in_hospital_or_care_home",
         "review_on": "2026-05-01",
         "dry_run": True,
     }

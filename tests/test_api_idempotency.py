@@ -132,7 +132,7 @@ def test_a_step_already_taken_is_kept_under_a_new_key_too(api: Api) -> None:
         {"by": "bob"},
         {"body": {**SUSPENSION, "review_on": "2026-05-02"}},
         {"body": b'{ "effective_on":"2026-04-10","reason_code":"hospital_stay",'
-                 b'"review_on":"2026-05-01"}'},
+                 b'"interim_arrangement":"in_hospital_or_care_home","review_on":"2026-05-01"}'},
         {"path": "/v1/budgets/PB000002/suspend-payments"},
         {"method": "PUT", "path": "/v1/people/R1",
          "body": {"name": "Amina Khan", "date_of_birth": "1988-12-31"}},

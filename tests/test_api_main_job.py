@@ -131,13 +131,17 @@ def test_a_budget_shows_where_it_stands(api: Api) -> None:
     suspended = api.get(BUDGET, on="2026-04-12")
     assert suspended["due"]["amount_pence"] < 31_000 - 14_295
     assert [gate["code"] for gate in suspended["due"]["held_back_by"]] == ["payments-are-suspended"]
-    assert suspended["suspension"] == {
+    [suspension] = suspended["suspensions"]
+    assert suspension == {
+        "reason_code": "hospital_stay",
         "starts_on": "2026-04-10",
         "ends_on": None,
         "retainer_weekly_pence": 0,
+        "interim_arrangement": "in_hospital_or_care_home",
         "review_on": "2026-05-01",
+        "is_resumed": False,
     }
-    assert api.get(BUDGET, on="2026-04-08")["suspension"] is None
+    assert api.get(BUDGET, on="2026-04-08")["suspensions"] == []
 
     period = {"starts_on": "2026-04-06", "ends_on": "2026-07-05"}
     asked = {"effective_on": "2026-04-06", "return_reference": "SR1", "due_on": "2026-08-05"}
@@ -180,6 +184,8 @@ def test_a_history_reads_as_plain_english(api: Api) -> None:
         "reason_code": "hospital_stay",
         "review_on": "2026-05-01",
         "retainer_weekly_pence": 0,
+        "expires_on": None,
+        "interim_arrangement": "in_hospital_or_care_home",
     }
     assert all("fingerprint" not in event["facts"] for event in events)
     assert len(api.get(f"{BUDGET}/history", on="2026-04-09")["events"]) == 7

@@ -104,8 +104,12 @@ def test_a_preview_records_nothing_and_shows_old_and_new(ledger):
     assert seen.tried.effect.total_pence == window.difference_pence == -800
     assert seen.tried.effect.weekly_was.contribution_pence == 14_295
     assert [week.contribution_pence for week in seen.tried.effect.weekly_now] == [14_695]
-    assert seen.tried.effect.next_payment.payment_was_pence == 66_820
-    assert seen.tried.effect.next_payment.payment_now_pence == 66_820 - 4 * 400 - 800
+    first, *later = seen.tried.effect.coming_payments
+    assert first.payment_was_pence == 66_820
+    assert first.payment_now_pence == 66_820 - 4 * 400 - 800
+    assert [(c.payment_was_pence, c.payment_now_pence) for c in later] == (
+        2 * [(66_820, 66_820 - 4 * 400)]
+    ), "the arrears are taken off once"
 
 
 def test_arrears_come_off_the_next_payment(ledger):

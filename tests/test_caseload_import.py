@@ -117,6 +117,7 @@ LATER: dict[str, Callable[[Ledger], object]] = {
         "PB000001",
         "suspend_payments",
         reason_code="hospital_stay",
+        interim_arrangement="in_hospital_or_care_home",
         review_on=date(2026, 5, 1),
     ),
     "another contribution": lambda ledger: tell_budget(

@@ -202,6 +202,7 @@ def test_nothing_is_charged_while_payments_are_suspended():
         .and_(
             "suspend_payments",
             reason_code="hospital_stay",
+            interim_arrangement="in_hospital_or_care_home",
             review_on=on("05-01"),
             effective_on=on("04-20"),
         )

@@ -491,6 +491,7 @@ def suspend(ledger: Ledger, reference: str, day: str) -> None:
         reference,
         "suspend_payments",
         reason_code="hospital_stay",
+        interim_arrangement="in_hospital_or_care_home",
         review_on=on("06-01"),
         effective_on=on(day),
     )

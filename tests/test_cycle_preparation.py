@@ -182,7 +182,11 @@ def a_full_cost_payer() -> PersonalBudget:
     return a_payable_budget(contribution=31_000)
 
 
-SUSPEND: dict[str, Any] = {"reason_code": "hospital_stay", "review_on": on("06-01")}
+SUSPEND: dict[str, Any] = {
+    "reason_code": "hospital_stay",
+    "interim_arrangement": "in_hospital_or_care_home",
+    "review_on": on("06-01"),
+}
 EXCLUDED: dict[str, Any] = {
     "occasion": "review",
     "outcome": "excluded",

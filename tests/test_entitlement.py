@@ -28,6 +28,7 @@ from ledger.errors import (
     NothingToSwitch,
     PaymentsAreSuspended,
     PaymentsNotSuspended,
+    SuspensionUnclear,
 )
 from ledger.terms import (
     FOR_EVER,
@@ -476,7 +477,7 @@ def any_terms(draw: st.DrawFn, most_lines: int = 3) -> Terms:
             )
         )
     suspensions = []
-    for start in draw(st.sets(OFFSETS, max_size=2)):
+    for start in draw(st.lists(OFFSETS, max_size=3)):
         last = draw(st.one_of(st.just(FOR_EVER), st.integers(start, 83).map(day)))
         suspensions.append((day(start), last, draw(st.sampled_from([0, 0, 1, 5_000, 250_000]))))
     return terms(
@@ -513,9 +514,11 @@ def sevenths_of_a_penny_per_day(these: Terms, on_day: date) -> int:
     if not these.starts_on <= on_day <= these.ends_on or not payable:
         return 0
     whole = sum(t.weekly_pence for t in payable)
-    for suspension in these.suspensions:
-        if suspension.starts_on <= on_day <= suspension.ends_on:
-            return min(suspension.retainer_weekly_pence, whole)
+    retainers = [
+        s.retainer_weekly_pence for s in these.suspensions if s.starts_on <= on_day <= s.ends_on
+    ]
+    if retainers:
+        return min([*retainers, whole])
     in_force = [c for c in these.contributions if c.starts_on <= on_day]
     if in_force and in_force[-1].basis == "net":
         chargeable = sum(t.weekly_pence for t in payable if t.chargeable)
@@ -641,9 +644,11 @@ MAY_REFUSE = (
     NothingToSwitch,
     PaymentsAreSuspended,
     PaymentsNotSuspended,
+    SuspensionUnclear,
 )
 GATES = (BudgetIsClosed, NoAllocationInForce, NothingToPay, PaymentsAreSuspended)
 CYCLES = 7
+LAST_ON_PAPER = day(28 * (CYCLES + 3))
 WEEKLY = st.one_of(st.integers(1, 99_999), st.sampled_from([700, 7_000, 31_000]))
 EXISTING = st.sampled_from(["L1", "L2"])
 
@@ -672,11 +677,16 @@ CHANGES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         order=st.sampled_from([(), ORDER, ORDER[::-1]]),
     ),
     "suspend_payments": at_any_time(
-        reason_code=st.just("hospital_stay"),
+        reason_code=st.sampled_from(["hospital_stay", "return_missing", "account_query"]),
+        interim_arrangement=st.just("none_needed"),
         review_on=st.just(day(300)),
         retainer_weekly_pence=st.sampled_from([0, 5_000, 250_000]),
+        lasts=st.one_of(st.none(), st.integers(1, 70)),
     ),
-    "resume_payments": at_any_time(arrears_due=st.booleans()),
+    "resume_payments": at_any_time(
+        reason_code=st.sampled_from([None, "hospital_stay", "return_missing", "account_query"]),
+        arrears_due=st.booleans(),
+    ),
     "switch_to_provided_services": at_any_time(),
     "resume_direct_payment": at_any_time(),
     "close": at_any_time(reason_code=st.just("moved_away")),
@@ -705,7 +715,8 @@ class AsTold:
     once: dict[str, tuple[date, int, str]] = field(default_factory=dict)
     chargeable: dict[str, bool] = field(default_factory=dict)
     contributions: dict[date, tuple[int, str, bool, Any]] = field(default_factory=dict)
-    suspensions: list[tuple[date, date, int]] = field(default_factory=list)
+    suspended: list[tuple[str, set[date], int]] = field(default_factory=list)
+    not_resumed: list[int] = field(default_factory=list)
     closed_on: date = FOR_EVER
 
     def line_on(self, reference: str, on_day: date) -> tuple[int, str]:
@@ -746,17 +757,45 @@ class AsTold:
                 told = ("weekly_pence", "basis", "full_cost", "order")
                 self.contributions[from_day] = tuple(facts[name] for name in told)
             case "PaymentsSuspended":
-                self.suspensions.append((from_day, FOR_EVER, facts["retainer_weekly_pence"]))
+                self.suspend(from_day, facts)
             case "PaymentsResumed":
-                started, _, retainer = self.suspensions.pop()
-                if not facts["arrears_due"] and started < from_day:
-                    self.suspensions.append((started, from_day - timedelta(days=1), retainer))
+                self.resume(from_day, facts)
             case "SwitchedToProvidedServices":
                 self.switch(event.line_references, from_day, "provided_service")  # type: ignore[attr-defined]
             case "DirectPaymentResumed":
                 self.switch(event.line_references, from_day, "direct_payment")  # type: ignore[attr-defined]
             case "BudgetClosed":
                 self.closed_on = from_day
+
+    def suspend(self, from_day: date, facts: dict[str, Any]) -> None:
+        """Write down every day of it, to the end of the paper if it has no last day."""
+        last = facts["expires_on"] or LAST_ON_PAPER
+        days_of_it = {from_day + timedelta(days=n) for n in range((last - from_day).days + 1)}
+        self.suspended.append((facts["reason_code"], days_of_it, facts["retainer_weekly_pence"]))
+        self.not_resumed.append(len(self.suspended) - 1)
+
+    def resume(self, from_day: date, facts: dict[str, Any]) -> None:
+        """Cross out the days from then on, or with arrears all of them.
+
+        Of those for the reason, it is the first with days left; if none has, the one whose last
+        day was the latest."""
+        meant = [
+            place
+            for place in self.not_resumed
+            if facts["reason_code"] in (None, self.suspended[place][0])
+        ]
+        going_on = [place for place in meant if max(self.suspended[place][1]) >= from_day]
+        if going_on:
+            place = min(going_on, key=lambda n: min(self.suspended[n][1]))
+        else:
+            place = max(meant, key=lambda n: max(self.suspended[n][1]))
+        reason, days_of_it, retainer = self.suspended[place]
+        left = {d for d in days_of_it if d < from_day and not facts["arrears_due"]}
+        self.suspended[place] = reason, left, retainer
+        self.not_resumed.remove(place)
+
+    def retainers_on(self, on_day: date) -> list[int]:
+        return [retainer for _, days_of_it, retainer in self.suspended if on_day in days_of_it]
 
     def switch(self, references: tuple[str, ...], from_day: date, deployment: str) -> None:
         for reference in references:
@@ -778,15 +817,14 @@ class AsTold:
         lines = {reference: self.line_on(reference, on_day) for reference in self.weekly}
         payable = {r: pence for r, (pence, paid_as) in lines.items() if paid_as in PAID_TO_A_PAYEE}
         whole = sum(payable.values())
-        for first, last, retainer in self.suspensions:
-            if first <= on_day <= last:
-                return min(retainer, whole)
+        if retainers := self.retainers_on(on_day):
+            return min([*retainers, whole])
         return whole - self.borne_on(on_day)[0]
 
     def borne_on(self, on_day: date) -> tuple[int, int]:
         """The weekly contribution on a day: what is taken off payments, and what is invoiced."""
         held = [d for d in self.contributions if d <= on_day]
-        if not held or any(first <= on_day <= last for first, last, _ in self.suspensions):
+        if not held or self.retainers_on(on_day):
             return 0, 0
         most, basis, full_cost, order = self.contributions[max(held)]
         lines = [self.line_on(reference, on_day) for reference in self.weekly
@@ -837,6 +875,11 @@ def change(budget: PersonalBudget, told: AsTold, command: str, facts: dict[str, 
             **{amount: facts["weekly"]},
         )
         facts = {"effective_on": facts["effective_on"], "lines": (line,)}
+    if command == "suspend_payments":
+        facts = dict(facts)
+        lasts = facts.pop("lasts")
+        expires_on = facts["effective_on"] + timedelta(days=lasts - 1) if lasts else None
+        facts["expires_on"] = expires_on
     try:
         recorded = tell(budget, command, **facts)
     except MAY_REFUSE:

@@ -19,11 +19,11 @@ from ledger.aggregates.contributions import AssessedTerm
 from ledger.aggregates.event_sourced import EVENT_TYPES
 from ledger.aggregates.payments import PaymentReissued, PaymentScheduled, ReturnReason
 from ledger.aggregates.spend_returns import ReturnQuery
-from ledger.aggregates.suspensions import SuspensionReason
 from ledger.letters.advice import KIND as ADVICE
 from ledger.letters.letter import Letter
 from ledger.letters.pages import Council, Envelope, letter_html, letter_text
 from ledger.letters.telling import ADVISED, KINDS, LETTERS, NO_LETTER, UNWRITTEN, told
+from ledger.terms import SuspensionReason
 from tests.given import a_line, on
 from tests.test_personal_budget import ANY_LIFE, PAYABLE, a_history
 from tests.test_statements import APRIL, MAY, Life
@@ -69,6 +69,15 @@ class Tale(Life):
     def advice(self, payment_reference: str, next_pay_day: date | None = None) -> Letter:
         made = told("PB000001", self.history, (), [payment_reference], lambda _: next_pay_day)
         return made.advices[payment_reference]
+
+
+NONE_NEEDED: Any = {"interim_arrangement": "none_needed"}
+
+
+def a_hold() -> Tale:
+    """Payments suspended for a reason that is told in person."""
+    facts: Any = {"reason_code": "other", **NONE_NEEDED, "review_on": on("05-20")}
+    return Tale().says("suspend_payments", **facts)
 
 
 def said(letter: Letter) -> str:
@@ -253,10 +262,20 @@ def test_a_payment_that_the_bank_did_not_take_is_explained_and_one_for_a_death_i
     assert tale.says("reject_payment", "04-06", reason_code="MD07", **this).letters() == []
 
 
+def test_a_cap_on_what_is_taken_back_is_told_to_who_pays_something_back():
+    assert Tale().says("cap_recovery", per_payment_pence=1_000).letters() == []
+    tale = clawed_back(Tale()).says("cap_recovery", "05-01", per_payment_pence=1_000)
+    assert "We take at most £10.00 off each care direct payment." in said(tale.letter())
+    tale.says("cap_recovery", "05-02", per_payment_pence=0)
+    assert "For now we take nothing off" in said(tale.letter())
+    tale.says("cap_recovery", "05-03")
+    assert "that we told you about" in said(tale.letter())
+
+
 def test_nobody_is_written_to_while_a_reported_death_is_looked_into():
     tale = Tale()
     tale.says("open_estate_case", "04-20", case_reference="EC1", reported_by="family")
-    hold: Any = {"reason_code": "hospital_stay", "review_on": on("05-20")}
+    hold: Any = {"reason_code": "hospital_stay", **NONE_NEEDED, "review_on": on("05-20")}
     assert tale.says("suspend_payments", "04-21", **hold).letters() == []
 
 
@@ -267,12 +286,15 @@ def test_a_suspension_says_why_until_when_and_what_of_the_days_paid():
         "suspend_payments",
         "04-21",
         reason_code="hospital_stay",
+        interim_arrangement="in_hospital_or_care_home",
         review_on=on("05-20"),
+        expires_on=on("05-31"),
         effective_on="04-20",
     ).letter()
     assert letter.subject == "Your care direct payment has stopped for now"
-    assert "From 20 April 2026 we make no care direct payment. This is because you are in" in said(
-        letter
+    assert (
+        "From 20 April 2026 until 31 May 2026 we make no care direct payment. This is because you "
+        "are in hospital. Meanwhile you are cared for where you are staying." in said(letter)
     )
     assert "We will look at this again by 20 May 2026." in said(letter)
     assert "We will take it off your payments when they start again." in said(letter)
@@ -280,7 +302,7 @@ def test_a_suspension_says_why_until_when_and_what_of_the_days_paid():
 
 @pytest.mark.parametrize("reason", get_args(SuspensionReason))
 def test_every_reason_to_stop_payments_is_put_into_words(reason):
-    facts: Any = {"reason_code": reason, "review_on": on("05-20")}
+    facts: Any = {"reason_code": reason, **NONE_NEEDED, "review_on": on("05-20")}
     letter = Tale().says("suspend_payments", retainer_weekly_pence=5_000, **facts).letter()
     assert letter.subject == "Your care direct payment is less for now"
     assert "only £50.00 a week" in said(letter)
@@ -418,7 +440,8 @@ def test_an_advice_promises_no_next_payment_where_none_is_to_be_expected():
     tale.says("close", reason_code="needs_ended", effective_on="05-01")
     assert "Next payment" not in said(tale.advice(tale.promised(APRIL), on("05-01")))
     tale = Tale()
-    tale.says("suspend_payments", reason_code="other", review_on=on("06-01"), effective_on="04-20")
+    hold: Any = {"reason_code": "other", **NONE_NEEDED, "review_on": on("06-01")}
+    tale.says("suspend_payments", effective_on="04-20", **hold)
     assert "Next payment" not in said(tale.advice(tale.promised(APRIL), on("05-01")))
 
 
@@ -470,7 +493,7 @@ def one_of_each() -> Iterator[Letter]:
     yield from tale.letters()
     suspended = Tale()
     suspended.paid(APRIL)
-    suspended.says("suspend_payments", "04-21", reason_code="return_missing",
+    suspended.says("suspend_payments", "04-21", reason_code="return_missing", **NONE_NEEDED,
                    review_on=on("05-20"), effective_on="04-20")  # fmt: skip
     suspended.says("resume_payments", effective_on="05-04", arrears_due=True)
     suspended.says("end_allocation", line_reference="personal_care.social_care",
@@ -517,7 +540,7 @@ def test_the_page_fetches_nothing_runs_nothing_and_can_be_read_aloud():
 
 
 def test_what_is_not_known_is_left_out_and_what_is_strange_is_escaped():
-    letter = Tale().says("suspend_payments", reason_code="other", review_on=on("05-20")).letter()
+    letter = a_hold().letter()
     nobody = Council("A & B <Council>", "", "", "", "")
     envelope = Envelope(letter_reference="x", name="<script>alert(1)</script>")
     page = letter_html(letter, nobody, envelope)
@@ -527,7 +550,7 @@ def test_what_is_not_known_is_left_out_and_what_is_strange_is_escaped():
 
 
 def test_large_print_is_eighteen_points_on_paper():
-    letter = Tale().says("suspend_payments", reason_code="other", review_on=on("05-20")).letter()
+    letter = a_hold().letter()
     large = Envelope(letter_reference="x", name="Siân", large_print=True)
     assert "html { font-size: 18pt; }" in letter_html(letter, COUNCIL, large)
     assert "html { font-size: 12pt; }" in letter_html(letter, COUNCIL, SIAN)
@@ -542,7 +565,9 @@ def suspension() -> Letter:
     tale.paid(APRIL)
     facts: Any = {
         "reason_code": "hospital_stay",
+        "interim_arrangement": "in_hospital_or_care_home",
         "review_on": on("05-20"),
+        "expires_on": on("05-31"),
         "effective_on": "04-20",
     }
     return tale.says("suspend_payments", "04-21", **facts).letter()

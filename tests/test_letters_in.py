@@ -11,8 +11,8 @@ from tests.letters import ADDRESS
 from tests.pbledger import Pbledger
 
 SUSPEND = (
-    "--as ann budget suspend-payments PB000001 --reason-code other --review-on 2026-06-01 "
-    "--effective-on 2026-04-20"
+    "--as ann budget suspend-payments PB000001 --reason-code other "
+    "--interim-arrangement none_needed --review-on 2026-06-01 --effective-on 2026-04-20"
 )
 
 

@@ -333,6 +333,7 @@ def test_a_suspended_budget_shows_what_it_will_be_charged_again(ledger):
     budgets(ledger, 1)
     assess(ledger, 1)
     tell_budget(ledger, pb(1), "suspend_payments", reason_code="hospital_stay",
+                interim_arrangement="in_hospital_or_care_home",
                 review_on=on("05-01"), effective_on=on("03-23"))  # fmt: skip
     line = by_budget(prepare(ledger, reassessing()))[pb(1)]
     assert (line.outcome, line.was_pence, line.now_pence) == ("changed", 9_855, 11_377)
@@ -743,7 +744,8 @@ def test_what_is_put_right_is_to_the_penny_what_is_owed_differently_on_every_bud
         term = budget.contributions[-1]
         if term.assessment_reference and budget.opened is not None:
             tell_budget(ledger, budget.reference, "suspend_payments", reason_code="hospital_stay",
-                        review_on=on("05-20"), retainer_weekly_pence=5_000,
+                        interim_arrangement="family_or_friends", review_on=on("05-20"),
+                        retainer_weekly_pence=5_000,
                         effective_on=max(on("04-27"), budget.opened.effective_on))  # fmt: skip
     run_cycle(ledger, 1)
     done(ledger, invoicing("04-06", "05-03"), "INV-1")

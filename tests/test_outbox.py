@@ -113,7 +113,12 @@ def test_what_one_letter_tells_is_never_cut_in_two(database_url, tmp_path, monke
 
         def decide(budget: PersonalBudget) -> None:
             said = says("ann", "04-20")
-            budget.suspend_payments(reason_code="other", review_on=on("05-20"), **said)
+            budget.suspend_payments(
+                reason_code="other",
+                interim_arrangement="family_or_friends",
+                review_on=on("05-20"),
+                **said,
+            )
             budget.request_spend_return(
                 return_reference="SR1", period=cycle_period(1), due_on=on("05-31"), **said
             )

@@ -172,6 +172,7 @@ VOIDING: dict[str, Callable[[Ledger], object]] = {
         "PB000002",
         "suspend_payments",
         reason_code="safeguarding",
+        interim_arrangement="council_arranges_care",
         review_on=date(2026, 5, 1),
         effective_on=date(2026, 4, 6),
     ),

@@ -59,7 +59,7 @@ from ledger.aggregates.spend_returns import (
     SpendReturnRequested,
     SpendReturnSubmitted,
 )
-from ledger.aggregates.suspensions import PaymentsResumed, PaymentsSuspended, SuspensionReason
+from ledger.aggregates.suspensions import PaymentsResumed, PaymentsSuspended
 from ledger.entitlement import FundingTotal
 from ledger.errors import (
     AccountFailsModulusCheck,
@@ -103,7 +103,7 @@ from ledger.errors import (
     VerifierProposedPayee,
 )
 from ledger.store import decode, encoded
-from ledger.terms import Deployment
+from ledger.terms import Deployment, InterimArrangement
 from tests.given import (
     FIRST_DAY,
     Story,
@@ -133,7 +133,11 @@ OPENED = {
 }
 ACCEPTED = {"occasion": "assessment", "outcome": "accepted"}
 PAYEE_2 = {"payee_reference": "payee-2", "payee_type": "nominated_person", "fingerprint": "other"}
-IN_HOSPITAL = {"reason_code": "hospital_stay", "review_on": on("06-01")}
+IN_HOSPITAL = {
+    "reason_code": "hospital_stay",
+    "interim_arrangement": "in_hospital_or_care_home",
+    "review_on": on("06-01"),
+}
 RETURN_1 = {"return_reference": "SR1", "period": APRIL, "due_on": on("06-01")}
 FIGURES = {
     "return_reference": "SR1",
@@ -475,9 +479,7 @@ def test_a_contribution_of_less_than_nothing_is_refused() -> None:
 def test_payments_are_suspended_and_resumed_without_arrears() -> None:
     story = payable().when("suspend_payments", **IN_HOSPITAL, effective_on=on("04-13"))
     story.then(PaymentsSuspended, retainer_weekly_pence=0)
-    assert story.aggregate.suspension_review_on == on("06-01")
     story.when("resume_payments", effective_on=on("04-27")).then(PaymentsResumed)
-    assert story.aggregate.suspension_review_on is None
     assert story.aggregate.suspension_on(on("04-26")) is not None
     assert story.aggregate.suspension_on(on("04-27")) is None
     assert story.aggregate.payment_due(APRIL).amount_pence == 2 * 16_705
@@ -1471,6 +1473,7 @@ PENCE = st.sampled_from([0, 1, 700, 5_000, 10_000, 31_000, 250_000])
 LINES = st.sampled_from(["L1", "L2", "L3"])
 PAYEES = st.sampled_from(["payee-1", "payee-2"])
 CLAWBACKS = st.sampled_from(["CB1", "CB2"])
+SUSPENDED_FOR = st.sampled_from(["hospital_stay", "return_missing", "safeguarding"])
 
 
 def one_of(literal: Any) -> st.SearchStrategy[str]:
@@ -1516,11 +1519,17 @@ COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "amount_pence": PENCE,
     },
     "suspend_payments": {
-        "reason_code": one_of(SuspensionReason),
+        "reason_code": SUSPENDED_FOR,
+        "interim_arrangement": one_of(InterimArrangement),
         "review_on": DATES,
         "retainer_weekly_pence": PENCE,
+        "expires_on": st.one_of(st.none(), DATES),
     },
-    "resume_payments": {"arrears_due": st.booleans()},
+    "propose_resumption": {"reason_code": SUSPENDED_FOR, "arrears_due": st.booleans()},
+    "resume_payments": {
+        "reason_code": st.one_of(st.none(), SUSPENDED_FOR),
+        "arrears_due": st.booleans(),
+    },
     "switch_to_provided_services": {
         "line_references": st.sampled_from([(), ("L1",)]),
         "at_own_request": st.booleans(),
@@ -1589,6 +1598,7 @@ COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "amount_pence": PENCE,
         "reason_code": one_of(clawbacks.WaiverReason),
     },
+    "cap_recovery": {"per_payment_pence": st.one_of(st.none(), PENCE)},
     "return_payment": {
         "nth": st.integers(0, 3),
         "reason_code": one_of(payments.ReturnReason),
@@ -1697,6 +1707,7 @@ TERMS = (
     "end_allocation",
     "assess_contribution",
     "suspend_payments",
+    "propose_resumption",
     "resume_payments",
     "switch_to_provided_services",
     "resume_direct_payment",

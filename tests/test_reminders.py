@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from ledger.aggregates.payments import Payment
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.reminders import CycleIssued, Notice, next_review_on, reminders
+from ledger.terms import SuspensionReason
 from tests.given import days, on, said
 from tests.pbledger import Pbledger
 
-NOTICE = Notice(returns=7, reviews=28, unsettled=3)
+NOTICE = Notice(returns=7, reviews=28, unsettled=3, holds=7)
 
 
 def a_budget(first_paid_on: str = "") -> PersonalBudget:
@@ -36,6 +38,18 @@ def kinds(budget: PersonalBudget, day: str) -> list[str]:
 
 def review(budget: PersonalBudget, day: str) -> None:
     budget.offer_direct_payment(occasion="review", outcome="accepted", **said(on(day)))
+
+
+def suspend(
+    budget: PersonalBudget, reason: SuspensionReason, day: str, *, review_on: str, **facts: Any
+) -> None:
+    budget.suspend_payments(
+        reason_code=reason,
+        interim_arrangement="none_needed",
+        review_on=on(review_on),
+        **facts,
+        **said(on(day)),
+    )
 
 
 def test_a_return_is_due_and_then_overdue_until_it_is_sent():
@@ -94,11 +108,51 @@ def test_nobody_is_reviewed_before_the_first_payment_or_after_the_end():
 
 def test_a_suspension_is_to_be_looked_at_from_its_review_date_until_payments_resume():
     budget = a_budget()
-    budget.suspend_payments(reason_code="hospital_stay", review_on=on("06-01"), **said(on("05-01")))
+    suspend(budget, "hospital_stay", "05-01", review_on="06-01")
     assert kinds(budget, "05-31") == []
     assert kinds(budget, "06-01") == ["suspension_review_due"]
-    budget.resume_payments(**said(on("06-02")))
-    assert kinds(budget, "06-03") == []
+    budget.resume_payments(**said(on("06-12")))
+    assert kinds(budget, "06-10") == [], "it is decided, though it lasts till then"
+
+
+def test_each_open_suspension_is_reviewed_by_its_own_reason():
+    budget = a_budget()
+    suspend(budget, "hospital_stay", "05-01", review_on="06-01")
+    suspend(budget, "return_missing", "05-04", review_on="05-20")
+    found = reminders([budget], [], on("06-01"), NOTICE)
+    assert [(r.due_on, r.kind, r.detail) for r in found] == [
+        (on("05-20"), "suspension_review_due", "return_missing"),
+        (on("06-01"), "suspension_review_due", "hospital_stay"),
+    ]
+
+
+def test_a_suspension_that_expires_is_told_before_and_not_reviewed_after():
+    budget = a_budget()
+    suspend(budget, "hospital_stay", "05-01", review_on="05-20", expires_on=on("05-31"))
+    assert kinds(budget, "05-19") == []
+    assert kinds(budget, "05-20") == kinds(budget, "05-23") == ["suspension_review_due"]
+    assert (
+        kinds(budget, "05-24")
+        == kinds(budget, "05-31")
+        == [
+            "suspension_review_due",
+            "hold_expires",
+        ]
+    )
+    assert kinds(budget, "06-01") == []
+    budget.resume_payments(arrears_due=True, **said(on("06-10")))
+    assert kinds(budget, "05-31") == []
+
+
+def test_a_resumption_proposed_waits_for_someone_else_even_after_the_suspension_expired():
+    budget = a_budget()
+    suspend(budget, "safeguarding", "05-01", review_on="06-30", expires_on=on("05-31"))
+    proposed: dict[str, Any] = {"reason_code": "safeguarding", "arrears_due": True}
+    budget.propose_resumption(**proposed, **said(on("06-10")))
+    [reminder] = reminders([budget], [], on("06-05"), NOTICE)
+    assert reminder == (on("06-10"), "resumption_to_confirm", "PB1", "safeguarding")
+    budget.resume_payments(**proposed, **said(on("06-10"), by="bob"))
+    assert kinds(budget, "06-11") == []
 
 
 def test_a_file_that_nobody_settled_is_listed_after_some_days_and_the_oldest_first():

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -18,6 +18,7 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from ledger.aggregates.clawbacks import Deduction
 from ledger.aggregates.contributions import AssessedTerm
 from ledger.aggregates.event_sourced import TOPICS, Recorded
 from ledger.aggregates.personal_budget import PersonalBudget
@@ -33,7 +34,14 @@ from ledger.statements.documents import (
     statement_html,
 )
 from ledger.statements.statement import Amounts, Statement, StatementRow, owed_pence, statement_of
-from ledger.statements.wording import NEVER_CHANGES_WHAT_IS_OWED, PARTS, WORDS
+from ledger.statements.wording import (
+    NEVER_CHANGES_WHAT_IS_OWED,
+    PARTS,
+    WORDS,
+    kept_back,
+    suspended,
+)
+from ledger.terms import FOR_EVER, InterimArrangement, SuspensionReason, SuspensionTerm
 from tests.api import BUDGET, an_api, approve, make_payable, prepare
 from tests.given import FIRST_DAY, a_line, cycle_period, on, pay_day, payment_for, tell
 from tests.pbledger import Pbledger
@@ -330,6 +338,9 @@ def test_a_clawback_is_kept_back_from_payments_in_instalments():
     assert (paid.deducted_pence, paid.net_pence - paid.paid_pence) == (2_500, 2_500)
     assert (paid.balance_pence, owed_pence(life.budget)) == (-2_500, -2_500)
     assert paid.reason == "For 6 April to 28 June 2026. £25.00 was kept back for money you owe."
+    assert paid.deductions == (Deduction("CB1", 2_500, 2_500),)
+    assert kept_back(paid.deductions[0]) == "£25.00 (CB1); £25.00 is left to pay back"
+    assert kept_back(Deduction("CB1", 1, 0)) == "£0.01 (CB1); nothing is left to pay back"
 
 
 def test_a_promise_is_owed_until_it_is_paid_and_undone_if_it_is_cancelled():
@@ -384,7 +395,7 @@ def test_a_change_of_days_nobody_was_paid_for_moves_nothing():
     life.paid(APRIL)
     life.says("assess_contribution", "04-20", weekly_pence=1, basis="net", effective_on="05-04")
     life.says("suspend_payments", reason_code="hospital_stay", review_on=on("06-01"),
-              effective_on="06-01")  # fmt: skip
+              interim_arrangement="family_or_friends", effective_on="06-01")  # fmt: skip
     assert len(life.rows()) == 1
 
 
@@ -407,10 +418,49 @@ def test_what_comes_next_says_what_stands_in_its_way():
         "taken off later payments."
     )
     life.says("suspend_payments", reason_code="hospital_stay", review_on=on("06-01"),
-              effective_on="05-04")  # fmt: skip
+              interim_arrangement="family_or_friends", effective_on="05-04")  # fmt: skip
     assert comes_next(life.statement("04-01", "04-30").coming_payment) == (
-        "Nothing can be paid at present. Payments on PB000001 are suspended from 2026-05-04."
+        "Nothing can be paid at present. Payments are suspended in full."
     )
+
+
+def test_it_says_what_is_suspended_why_until_when_and_what_happens_meanwhile():
+    life = Life()
+    life.paid(APRIL)
+    life.says("suspend_payments", reason_code="hospital_stay", review_on=on("05-20"),
+              interim_arrangement="in_hospital_or_care_home", retainer_weekly_pence=6_000,
+              expires_on=on("05-31"), effective_on="04-20")  # fmt: skip
+    life.says("suspend_payments", reason_code="return_missing", review_on=on("06-01"),
+              interim_arrangement="council_arranges_care", effective_on="05-04")  # fmt: skip
+    in_hospital = (
+        "From 20 April to 31 May 2026 only £60.00 a week is paid because "
+        "you are in hospital. Meanwhile you are cared for where you are staying. The council "
+        "will look at this again on 20 May 2026."
+    )
+    missing = (
+        "From 4 May 2026 nothing is paid because the council has not had your account of what "
+        "you spent. Meanwhile the council arranges your care. The council will look at this "
+        "again on 1 June 2026."
+    )
+    made = life.statement("04-01", "05-10")
+    assert made.suspensions == (in_hospital, missing)
+    assert [row.reason for row in made.rows][1:] == [in_hospital], "April was paid in full"
+    page = statement_html(made, "Example Council")
+    assert f"<p>{in_hospital}</p>\n<p>{missing}</p>" in page
+    assert list(faults(page)) == []
+    assert life.statement("04-01", "06-01").suspensions == (missing,), "the other has expired"
+    life.says("resume_payments", reason_code="return_missing", effective_on="05-11")
+    ended = missing.partition(" The council will look")[0].replace("4 May", "4 May to 10 May")
+    assert life.statement("04-01", "05-10").suspensions == (in_hospital, ended)
+
+
+@pytest.mark.parametrize("reason", get_args(SuspensionReason))
+def test_every_reason_and_arrangement_is_put_into_words(reason):
+    for arrangement in ("", *get_args(InterimArrangement)):
+        term = SuspensionTerm(FIRST_DAY, FOR_EVER, 0, reason, arrangement, on("05-20"))
+        said = suspended(term)
+        assert reason not in said or reason == "other"
+        assert re.fullmatch(r"From 6 April 2026 nothing is paid because .+[a-z]\.( .+\.)?", said)
 
 
 # --- whatever happened ----------------------------------------------------------------------
@@ -497,6 +547,9 @@ def test_whatever_happened_it_is_said_in_plain_english(anything):
         assert not re.search(r"None|[a-z]_[a-z]|£-|benefit", row.what + row.reason)
         assert {PARTS[part.kind] for part in (*row.adjusted, *row.settled)} <= set(PARTS.values())
     assert comes_next(made.coming_payment).endswith(".")
+    for said in made.suspensions:
+        assert re.match(r"From .*[a-z0-9]\.$", said)
+        assert not re.search(r"None|[a-z]_[a-z]|£-|benefit|9999", said)
     read = list(csv.DictReader(io.StringIO(statement_csv(made))))
     assert len(read) == len(made.rows) + 2
     for name in ("gross", "contribution", "net", "adjustments", "settled", "deducted", "paid"):

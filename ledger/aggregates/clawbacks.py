@@ -7,7 +7,6 @@ then received, deducted from payments in agreed instalments, or waived.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from typing import Literal, Unpack
 
@@ -94,6 +93,19 @@ class ClawbackWaived(Event):
     reason_code: WaiverReason
 
 
+class Deduction(msgspec.Struct, frozen=True, gc=False):
+    """An instalment taken from a payment, and what was then left of its clawback to recover."""
+
+    clawback_reference: str
+    amount_pence: int
+    left_pence: int
+
+    @property
+    def taken(self) -> tuple[str, int]:
+        """As a payment lists it: the clawback's reference and the pence."""
+        return self.clawback_reference, self.amount_pence
+
+
 class Clawback(msgspec.Struct):
     """Where one clawback stands. Amounts in pence."""
 
@@ -106,7 +118,7 @@ class Clawback(msgspec.Struct):
     recovery: Recovery = "repayment"
     instalment_pence: int = 0
     receipts: dict[str, int] = msgspec.field(default_factory=dict)
-    deductions: dict[str, int] = msgspec.field(default_factory=dict)
+    deductions: dict[str, Deduction] = msgspec.field(default_factory=dict)
 
 
 class Clawbacks(Contributions):
@@ -256,14 +268,6 @@ class Clawbacks(Contributions):
             )
         )
 
-    def instalments_within(self, owed_pence: int) -> Iterator[tuple[str, int]]:
-        """The instalments a payment can bear: each whole or not at all, always leaving some."""
-        for clawback_reference, clawback in self.clawbacks.items():
-            instalment = min(clawback.instalment_pence, clawback.outstanding_pence)
-            if clawback.status == "confirmed" and 0 < instalment < owed_pence:
-                owed_pence -= instalment
-                yield clawback_reference, instalment
-
     def _overpaid(self, clawback: Clawback, amount_pence: int) -> tuple[EntitlementLine, ...]:
         if clawback.cause_code != "overpayment":
             return ()
@@ -276,12 +280,6 @@ class Clawbacks(Contributions):
                 overpaid_pence=overpaid_pence,
             )
         return tuple(lines)
-
-    def deducted_from(self, payment_reference: str) -> Iterator[tuple[str, int]]:
-        """The instalments taken from one payment: clawback reference and pence."""
-        for clawback_reference, clawback in self.clawbacks.items():
-            if payment_reference in clawback.deductions:
-                yield clawback_reference, clawback.deductions[payment_reference]
 
     def _require_clawback(self, clawback_reference: str, *statuses: str) -> Clawback:
         known = self.clawbacks.get(clawback_reference)
@@ -315,7 +313,8 @@ class Clawbacks(Contributions):
 
     @applies(ClawbackConfirmed)
     def _clawback_confirmed(self, event: ClawbackConfirmed) -> None:
-        clawback = self.clawbacks[event.clawback_reference]
+        clawback = self.clawbacks.pop(event.clawback_reference)
+        self.clawbacks[event.clawback_reference] = clawback  # in order of decision
         clawback.status, clawback.recovery = "confirmed", event.recovery
         clawback.outstanding_pence = event.amount_pence
         clawback.instalment_pence = event.instalment_pence
@@ -332,9 +331,11 @@ class Clawbacks(Contributions):
 
     @applies(ClawbackDeducted)
     def _clawback_deducted(self, event: ClawbackDeducted) -> None:
-        clawback = self.clawbacks[event.clawback_reference]
-        clawback.deductions[event.payment_reference] = event.amount_pence
         self._clawback_reduced(event.clawback_reference, event.amount_pence)
+        clawback = self.clawbacks[event.clawback_reference]
+        clawback.deductions[event.payment_reference] = Deduction(
+            event.clawback_reference, event.amount_pence, clawback.outstanding_pence
+        )
 
     @applies(ClawbackWaived)
     def _clawback_waived(self, event: ClawbackWaived) -> None:
@@ -342,7 +343,7 @@ class Clawbacks(Contributions):
 
     def _deduction_cancelled(self, clawback_reference: str, payment_reference: str) -> None:
         clawback = self.clawbacks[clawback_reference]
-        clawback.outstanding_pence += clawback.deductions.pop(payment_reference)
+        clawback.outstanding_pence += clawback.deductions.pop(payment_reference).amount_pence
         clawback.status = "confirmed"
 
     def _clawback_reduced(self, clawback_reference: str, amount_pence: int) -> None:

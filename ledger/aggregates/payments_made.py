@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Unpack
 
-from ledger.aggregates.clawbacks import Clawbacks
 from ledger.aggregates.estates import EstateCases
 from ledger.aggregates.event_sourced import Said, applies, command
 from ledger.aggregates.payments import (
@@ -25,6 +24,7 @@ from ledger.aggregates.payments import (
     PaymentReturned,
     ReturnReason,
 )
+from ledger.aggregates.recovery import Recovery
 from ledger.entitlement import EntitlementLine
 from ledger.errors import (
     PaymentAlreadySettled,
@@ -35,7 +35,7 @@ from ledger.errors import (
 )
 
 
-class PaymentsMade(EstateCases, Clawbacks):
+class PaymentsMade(EstateCases, Recovery):
     """Every payment promised, by its reference, and what came of it."""
 
     def __init__(self, reference: str) -> None:
@@ -146,7 +146,7 @@ class PaymentsMade(EstateCases, Clawbacks):
                 cycle_reference=payment.cycle_reference,
                 amount_pence=payment.amount_pence,
                 lines=payment.lines,
-                deductions=tuple(self.deducted_from(payment_reference)),
+                deductions=tuple(d.taken for d in self.deductions_from(payment_reference)),
                 reissue_of=payment.reissue_of,
                 funding=payment.funding,
                 **undone,
@@ -183,7 +183,7 @@ class PaymentsMade(EstateCases, Clawbacks):
                 cycle_reference=payment.cycle_reference,
                 amount_pence=payment.amount_pence,
                 lines=self.payments[promised_as].lines,
-                deductions=tuple(self.deducted_from(promised_as)),
+                deductions=tuple(d.taken for d in self.deductions_from(promised_as)),
                 case_reference=case_reference,
                 **said,
             )

@@ -19,6 +19,7 @@ from ledger.aggregates import (
     payees,
     payments,
     payments_made,
+    recovery,
     spend_returns,
     suspensions,
 )
@@ -313,6 +314,7 @@ register(
         "estate-case-opened.v1": estates.EstateCaseOpened,
         "estate-case-decided.v1": estates.EstateCaseDecided,
         "payments-suspended.v1": suspensions.PaymentsSuspended,
+        "resumption-proposed.v1": suspensions.ResumptionProposed,
         "payments-resumed.v1": suspensions.PaymentsResumed,
         "spend-return-requested.v1": spend_returns.SpendReturnRequested,
         "spend-return-submitted.v1": spend_returns.SpendReturnSubmitted,
@@ -324,6 +326,7 @@ register(
         "clawback-confirmed.v1": clawbacks.ClawbackConfirmed,
         "clawback-received.v1": clawbacks.ClawbackReceived,
         "clawback-deducted.v1": clawbacks.ClawbackDeducted,
+        "recovery-capped.v1": recovery.RecoveryCapped,
         "clawback-waived.v1": clawbacks.ClawbackWaived,
         "switched-to-provided-services.v1": allocations.SwitchedToProvidedServices,
         "direct-payment-resumed.v1": allocations.DirectPaymentResumed,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -12,21 +13,26 @@ from ledger.aggregates.event_sourced import Recorded
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period, four_weekly
 from ledger.recalculation import WeeklyChange, WindowChange, weekly, window_changes
-from ledger.terms import Terms
+from ledger.terms import FOR_EVER, Terms
 
+FEWEST_PAYMENTS, MOST_PAYMENTS = 3, 13
 _DAY = timedelta(days=1)
 
 
-class NextPayment(msgspec.Struct, frozen=True):
-    """What is paid for the period after the last one paid, if all else stays as it is.
+class PaymentChange(msgspec.Struct, frozen=True):
+    """What is paid for a period to come, before and after a change, if all else stays as it is.
 
-    `carried` is below nought where more is to be recovered than the payment can bear."""
+    Each payment follows on those before it. `carried` is below nought where more is to be
+    recovered than the payment can bear. `stopped_by` are the codes of the gates that stop it
+    after the change on `pay_on`, taken to be as far before its period as it was last time."""
 
     period: Period
+    pay_on: date
     payment_was_pence: int
     payment_now_pence: int
     carried_was_pence: int
     carried_now_pence: int
+    stopped_by: tuple[str, ...] = ()
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -35,13 +41,14 @@ class Effect(msgspec.Struct, frozen=True):
     `windows` are the periods already paid or invoiced that come to something else;
     `total_pence` is the sum of their differences: a refund, or arrears if negative. Weekly
     figures are those of the day it takes effect before, and of each day on which they change.
+    `coming_payments` are the next three, or up to the first made after a suspension expires.
     """
 
     windows: tuple[WindowChange, ...]
     total_pence: int
     weekly_was: WeeklyChange
     weekly_now: tuple[WeeklyChange, ...]
-    next_payment: NextPayment
+    coming_payments: tuple[PaymentChange, ...]
 
 
 class Tried(NamedTuple):
@@ -62,28 +69,61 @@ def tried(budget: PersonalBudget, decide: Callable[[PersonalBudget], None], on: 
     if budget.opened is None:
         decide(budget)
         return Tried(budget, budget.collect_events(), None)
-    before = kept(budget.terms)
-    scheduled, charged = tuple(budget.scheduled_lines), tuple(budget.charged_lines)
-    period = next_period(budget, on)
-    due_before = budget.payment_due(period)
+    was = deepcopy(budget)
     decide(budget)
-    windows = window_changes(before, budget.terms, scheduled, charged)
-    due_now = budget.payment_due(period)
-    changing = {on, *(term.starts_on for term in budget.contributions if term.starts_on > on)}
+    windows = window_changes(was.terms, budget.terms, was.scheduled_lines, was.charged_lines)
     effect = Effect(
         windows=tuple(windows),
         total_pence=sum(window.difference_pence for window in windows),
-        weekly_was=weekly(before, on),
-        weekly_now=tuple(weekly(budget.terms, day) for day in sorted(changing)),
-        next_payment=NextPayment(
-            period,
-            max(due_before.amount_pence, 0),
-            max(due_now.amount_pence, 0),
-            min(due_before.owed_pence, 0),
-            min(due_now.owed_pence, 0),
-        ),
+        weekly_was=weekly(was.terms, on),
+        weekly_now=tuple(weekly(budget.terms, day) for day in _changing_days(budget.terms, on)),
+        coming_payments=tuple(_coming(was, deepcopy(budget), on)),
     )
     return Tried(budget, budget.collect_events(), effect)
+
+
+def _changing_days(terms: Terms, on: date) -> list[date]:
+    """A day, and every later one on which a contribution or a suspension begins or ends."""
+    days = {on, *(term.starts_on for term in terms.contributions)}
+    for term in terms.suspensions:
+        days |= {term.starts_on, min(term.ends_on, FOR_EVER - _DAY) + _DAY}
+    return sorted(day for day in days if on <= day < FOR_EVER)
+
+
+def _coming(was: PersonalBudget, now: PersonalBudget, on: date) -> Iterator[PaymentChange]:
+    """Pay a budget as it was and as it is, period by period; both are only there for this."""
+    last, period = was.last_payment, next_period(was, on)
+    in_advance = last.period.starts_on - last.pay_on if last else timedelta()
+    expiring = [term.ends_on for term in now.suspensions if term.ends_on != FOR_EVER]
+    for number in range(1, MOST_PAYMENTS + 1):
+        pay_on = period.starts_on - in_advance
+        paid_was, carried_was, _ = _paid(was, period, pay_on)
+        paid_now, carried_now, stopped_by = _paid(now, period, pay_on)
+        yield PaymentChange(
+            period, pay_on, paid_was, paid_now, carried_was, carried_now, stopped_by
+        )
+        if number >= FEWEST_PAYMENTS and pay_on > max(expiring, default=date.min):
+            return
+        period = Period(period.ends_on + _DAY, period.ends_on + timedelta(days=period.days))
+
+
+def _paid(budget: PersonalBudget, period: Period, pay_on: date) -> tuple[int, int, tuple[str, ...]]:
+    """Pay a period: the pence, what is carried below nought, and the gates that stop it."""
+    due = budget.payment_due(period)
+    stopped_by = tuple(refusal.code for refusal in budget.failed_gates(period, pay_on))
+    if stopped_by or due.amount_pence <= 0:
+        return 0, min(due.owed_pence, 0), stopped_by
+    budget.schedule_payment(
+        payment_reference=f"to come on {pay_on}",
+        cycle_reference="",
+        period=period,
+        lines=due.lines,
+        amount_pence=due.amount_pence,
+        effective_on=pay_on,
+        recorded_at=datetime.combine(pay_on, time(), UTC),
+        recorded_by="",
+    )
+    return due.amount_pence, 0, ()
 
 
 def kept(terms: Terms) -> Terms:

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from sqlalchemy import Table, select
 
 from ledger.aggregates.care_decisions import AgreementSigned
-from ledger.aggregates.clawbacks import Clawback
+from ledger.aggregates.clawbacks import Clawback, Deduction
 from ledger.aggregates.event_sourced import TOPICS, Event, Recorded, stream_id
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.spend_returns import SpendReturn
@@ -20,14 +20,20 @@ from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
 from ledger.api.payees import ProposedPayee, shown_payee
 from ledger.api.requests import AsOf, AsOfAsked, Limit, ledger_of, today
+from ledger.api.suspensions import (
+    ResumptionEntry,
+    Suspension,
+    resumptions_shown,
+    suspensions_shown,
+)
 from ledger.application import Ledger
 from ledger.dates import Period
 from ledger.entitlement import EntitlementLine
 from ledger.errors import BudgetNotFound, ReadTablesOutOfDate
 from ledger.projections.audit import sentence
 from ledger.projections.balances import balances_of
-from ledger.projections.registers import Budgets
-from ledger.terms import FOR_EVER, AllocationTerm
+from ledger.projections.registers import Budgets, suspensions_in
+from ledger.terms import AllocationTerm
 
 router = APIRouter(tags=["budgets"])
 _COMMON = frozenset(Event.__struct_fields__)
@@ -59,7 +65,7 @@ class BudgetHistory(msgspec.Struct):
 
 
 class BudgetEntry(msgspec.Struct):
-    """A budget's row in the register."""
+    """A budget's row in the register; `suspensions` are those that are not over by today."""
 
     reference: str
     recipient_reference: str
@@ -70,8 +76,7 @@ class BudgetEntry(msgspec.Struct):
     offer_outcome: str | None
     agreement_version: str | None
     payee_reference: str | None
-    suspended_from: date | None
-    suspension_review_on: date | None
+    suspensions: list[Suspension]
     paid_to: date | None
     last_payment_reference: str | None
     last_payment_pence: int | None
@@ -118,7 +123,7 @@ class Due(msgspec.Struct):
 
 
 class PaymentEntry(msgspec.Struct):
-    """One payment and where it stands."""
+    """One payment and where it stands; `deductions` say what was taken for each clawback."""
 
     payment_reference: str
     cycle_reference: str
@@ -128,6 +133,7 @@ class PaymentEntry(msgspec.Struct):
     amount_pence: int
     deducted_pence: int
     status: str
+    deductions: tuple[Deduction, ...]
 
 
 class SpendReturnEntry(msgspec.Struct):
@@ -164,16 +170,6 @@ class Contribution(msgspec.Struct):
     assessment_reference: str
 
 
-class Suspension(msgspec.Struct):
-    """Days on which only a weekly retainer (nought: nothing) is owed; `ends_on` is null until
-    payments are resumed."""
-
-    starts_on: date
-    ends_on: date | None
-    retainer_weekly_pence: int
-    review_on: date | None
-
-
 class Budget(msgspec.Struct):
     """Where a budget stands: all that is known of it, and the terms in force on `on`."""
 
@@ -196,11 +192,13 @@ class Budget(msgspec.Struct):
     weekly_budget_pence: int
     allocations: list[AllocationTerm]
     contribution: Contribution | None
-    suspension: Suspension | None
+    suspensions: list[Suspension]
+    resumptions_proposed: list[ResumptionEntry]
     due: Due
     payments: list[PaymentEntry]
     spend_returns: list[SpendReturnEntry]
     clawbacks: list[ClawbackEntry]
+    deduction_cap_pence: int | None
 
 
 # --- routes -------------------------------------------------------------------------------
@@ -214,6 +212,8 @@ def list_budgets(
 ) -> Response:
     """The register of budgets, in order of reference."""
     rows, next_after = register_page(ledger_of(request), Budgets.table, after, limit)
+    for row in rows:
+        row["suspensions"] = suspensions_shown(suspensions_in(row["suspensions"], today()))
     entries = [BudgetEntry(**row) for row in rows]
     return answer(BudgetRegister(entries, next_after))
 
@@ -327,27 +327,19 @@ def _budget(
         weekly_budget_pence=budget.weekly_budget_pence(on),
         allocations=budget.lines_in_force(on),
         contribution=_contribution(budget, on),
-        suspension=_suspension(budget, on),
+        suspensions=suspensions_shown(t for t in budget.suspensions if t.in_force_on(on)),
+        resumptions_proposed=resumptions_shown(budget),
         due=_due(budget, on),
-        payments=[_payment(*item) for item in budget.payments.items()],
+        payments=[_payment(budget, *item) for item in budget.payments.items()],
         spend_returns=[_spend_return(*item, on) for item in budget.spend_returns.items()],
         clawbacks=[ClawbackEntry(*item) for item in budget.clawbacks.items()],
+        deduction_cap_pence=budget.deduction_cap_pence,
     )
 
 
 def _contribution(budget: PersonalBudget, on: date) -> Contribution | None:
     term = budget.contribution_on(on)
     return Contribution(*term) if term else None
-
-
-def _suspension(budget: PersonalBudget, on: date) -> Suspension | None:
-    term = budget.suspension_on(on)
-    if term is None:
-        return None
-    starts_on, ends_on, retainer = term
-    if ends_on == FOR_EVER:
-        return Suspension(starts_on, None, retainer, budget.suspension_review_on)
-    return Suspension(starts_on, ends_on, retainer, None)
 
 
 def _due(budget: PersonalBudget, on: date) -> Due:
@@ -363,9 +355,10 @@ def _due(budget: PersonalBudget, on: date) -> Due:
     )
 
 
-def _payment(reference: str, payment: Any) -> PaymentEntry:
-    names = PaymentEntry.__struct_fields__[1:]
-    return PaymentEntry(reference, *(getattr(payment, name) for name in names))
+def _payment(budget: PersonalBudget, reference: str, payment: Any) -> PaymentEntry:
+    known = {name: getattr(payment, name) for name in PaymentEntry.__struct_fields__[1:-1]}
+    taken = budget.deductions_from(reference)
+    return PaymentEntry(payment_reference=reference, **known, deductions=taken)
 
 
 def _spend_return(reference: str, spend_return: SpendReturn, on: date) -> SpendReturnEntry:

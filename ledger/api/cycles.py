@@ -17,6 +17,7 @@ from ledger.api.openapi import problems, reads
 from ledger.api.problems import HEADERS
 from ledger.api.requests import Limit, ledger_of
 from ledger.bank_file import media_type
+from ledger.cycle_deductions import CycleDeduction, cycle_deductions
 from ledger.entitlement import FundingTotal
 from ledger.payment_run import bank_file
 from ledger.projections.finance import finance_totals
@@ -62,12 +63,14 @@ class CycleRegister(msgspec.Struct):
 class CycleLines(msgspec.Struct):
     """Some lines in order; ask for `after` = `next_after` for what follows.
 
-    If `lines_sha256` changes from page to page, the cycle was prepared again: begin anew."""
+    `deductions` say of each instalment of clawback in these lines what it leaves to recover. If
+    `lines_sha256` changes from page to page, the cycle was prepared again: begin anew."""
 
     reference: str
     lines_sha256: str
     line_count: int
     lines: list[CycleLine]
+    deductions: list[CycleDeduction]
     next_after: int | None
 
 
@@ -132,11 +135,14 @@ def show_cycle(request: Request, reference: str) -> Response:
 @router.get(f"{_AT}/lines", summary="List the payments of a cycle", **reads(CycleLines))
 def cycle_lines(request: Request, reference: str, after: After = 0, limit: Limit = 100) -> Response:
     """The payments to be made, in order of budget reference, each with how it was worked out."""
-    now = read_cycle(ledger_of(request), reference)
-    lines = listed(now, lambda event: event.lines, now.prepared.line_count, after, limit)
+    ledger = ledger_of(request)
+    now = read_cycle(ledger, reference)
     count = now.prepared.line_count
+    lines = listed(now, lambda event: event.lines, count, after, limit)
+    deductions = cycle_deductions(ledger, lines)
     following = _following(after, limit, count)
-    return answer(CycleLines(reference, now.prepared.lines_sha256, count, lines, following))
+    sealed = now.prepared.lines_sha256
+    return answer(CycleLines(reference, sealed, count, lines, deductions, following))
 
 
 @router.get(f"{_AT}/exceptions", summary="List what the approver should see",

@@ -13,7 +13,7 @@ from ledger.aggregates.event_sourced import Recorded, stream_id
 from ledger.aggregates.payees import PayeeType
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.cli import parameters
-from ledger.cli.budget_shown import budget_document, show_budget
+from ledger.cli.budget_shown import budget_document, show_budget, suspension_document
 from ledger.cli.effect_shown import event_document, show_tried
 from ledger.cli.parameters import BudgetReference, EffectiveOn, ExpectedVersion, KnownAt, OnDay
 from ledger.cli.screen import Screen, moment
@@ -132,9 +132,9 @@ def list_budgets(ctx: typer.Context) -> None:
     """List every budget: the register, in order of reference."""
     from sqlalchemy import select
 
-    from ledger.projections.registers import Budgets
+    from ledger.projections.registers import Budgets, suspensions_in
 
-    session = session_of(ctx)
+    session, today = session_of(ctx), now().date()
     with session.ledger() as ledger:
         ledger.projections.catch_up()
         query = select(Budgets.table).order_by(Budgets.table.c.reference)
@@ -142,6 +142,8 @@ def list_budgets(ctx: typer.Context) -> None:
             found = [dict(row) for row in connection.execute(query).mappings()]
     for row in found:
         del row["stream"]
+        not_over = suspensions_in(row["suspensions"], today)
+        row["suspensions"] = list(map(suspension_document, not_over))
 
     def show(screen: Screen) -> None:
         rows = [
@@ -149,7 +151,7 @@ def list_budgets(ctx: typer.Context) -> None:
                 row["reference"],
                 row["recipient_reference"],
                 row["opened_on"],
-                _standing(row),
+                _standing(row, today),
                 row["paid_to"],
                 None
                 if row["last_payment_pence"] is None
@@ -163,11 +165,14 @@ def list_budgets(ctx: typer.Context) -> None:
     session.answer({"budgets": found}, show)
 
 
-def _standing(row: Mapping[str, Any]) -> str:
+def _standing(row: Mapping[str, Any], today: date) -> str:
     if row["closed_on"]:
         return f"closed {row['closed_on']}"
-    if row["suspended_from"]:
-        return f"suspended from {row['suspended_from']}"
+    in_force = [term for term in row["suspensions"] if term["starts_on"] <= today]
+    if in_force:
+        ends = [term["ends_on"] for term in in_force]
+        until = "" if None in ends else f" to {max(ends)}"
+        return f"suspended from {min(term['starts_on'] for term in in_force)}{until}"
     if row["offer_outcome"] != "accepted":
         return f"offer {row['offer_outcome'] or 'not made'}"
     return "payee not verified" if row["payee_reference"] is None else "payable"
@@ -337,9 +342,10 @@ def _verb(command: Command) -> Callable[..., None]:
 def _help(command: Command) -> str:
     """What the command's method says of it, in the words of a command line."""
     text = f"{command.summary}\n\n{command.description}".strip()
-    return text.replace("`effective_on`", "--effective-on").replace(
-        "`arrears_due`", "--arrears-due"
-    )
+    for name in ("effective_on", *command.arguments.__struct_fields__):
+        option = name.removesuffix("_pence").replace("_", "-")
+        text = text.replace(f"`{name}`", f"--{option}")
+    return text
 
 
 for _command in BUDGET_COMMANDS.values():

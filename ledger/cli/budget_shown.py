@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ledger.aggregates.payees import Payee, answered
 from ledger.aggregates.payments import PaymentDue
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.cli.screen import Screen, moment
 from ledger.dates import Period
 from ledger.money import format_pounds
+from ledger.terms import FOR_EVER, SuspensionTerm
 
 if TYPE_CHECKING:
     from ledger.application import Ledger
@@ -24,7 +27,7 @@ def budget_document(
 ) -> dict[str, Any]:
     """Everything about a budget that bears on a day, without personal data."""
     assert budget.opened is not None, "a loaded budget has been opened"
-    contribution, suspension = budget.contribution_on(on), budget.suspension_on(on)
+    contribution = budget.contribution_on(on)
     accounts = ledger.people.shown(payee.payee_reference for payee in budget.known_payees)
     return {
         "reference": budget.reference,
@@ -46,13 +49,20 @@ def budget_document(
         "weekly_budget_pence": budget.weekly_budget_pence(on),
         "lines_in_force": budget.lines_in_force(on),
         "contribution": contribution._asdict() if contribution else None,
-        "suspension": suspension._asdict() if suspension else None,
-        "suspension_review_on": budget.suspension_review_on,
+        "suspensions": [suspension_document(t) for t in budget.suspensions if t.in_force_on(on)],
+        "resumptions_proposed": [
+            {"reason_code": p.reason_code, "suspended_from": p.suspended_from,
+             "resume_on": p.effective_on, "arrears_due": p.arrears_due,
+             "proposed_by": p.recorded_by}
+            for p in budget.resumptions_proposed.values()
+        ],
         "due": _due(budget, on),
         "payments": [
             {"payment_reference": reference, "status": p.status, "pay_on": p.pay_on,
              "period": p.period, "amount_pence": p.amount_pence,
-             "deducted_pence": p.deducted_pence, "cycle_reference": p.cycle_reference}
+             "deducted_pence": p.deducted_pence,
+             "deductions": budget.deductions_from(reference),
+             "cycle_reference": p.cycle_reference}
             for reference, p in budget.payments.items()
         ],
         "spend_returns": [
@@ -66,7 +76,16 @@ def budget_document(
              "respond_by": c.respond_by}
             for reference, c in budget.clawbacks.items()
         ],
+        "deduction_cap_pence": budget.deduction_cap_pence,
     }  # fmt: skip
+
+
+def suspension_document(term: SuspensionTerm) -> dict[str, Any]:
+    """A suspension as programs read it: without a last day it lasts until it is resumed."""
+    return {
+        **msgspec.structs.asdict(term),
+        "ends_on": None if term.ends_on == FOR_EVER else term.ends_on,
+    }
 
 
 def _payee(payee: Payee, accounts: Mapping[str, str]) -> dict[str, Any]:
@@ -135,12 +154,32 @@ def _most(contribution: dict[str, Any]) -> str:
     return f"{format_pounds(contribution['weekly_pence'])} a week"
 
 
+def _suspended(term: dict[str, Any]) -> str:
+    retainer = format_pounds(term["retainer_weekly_pence"])
+    how = f"down to {retainer} a week" if term["retainer_weekly_pence"] else "in full"
+    until = f"to {term['ends_on']}" if term["ends_on"] else "until resumed"
+    arranged = words(term["interim_arrangement"])
+    meanwhile = f"; meanwhile {arranged}" if arranged else ""
+    return (
+        f"from {term['starts_on']} {until}, {how}: {words(term['reason_code'])}{meanwhile}; "
+        f"to be reviewed {term['review_on']}"
+    )
+
+
+def _to_resume(proposed: dict[str, Any]) -> str:
+    arrears = " with arrears" if proposed["arrears_due"] else ""
+    return (
+        f"from {proposed['resume_on']}{arrears}, proposed by {proposed['proposed_by']} "
+        f"({words(proposed['reason_code'])})"
+    )
+
+
 def show_budget(screen: Screen, found: dict[str, Any]) -> None:
     """The document as people read it."""
     payee = found["payee"]
     known = f", as known at {moment(found['known_at'])}" if found["known_at"] else ""
     screen.say(f"Personal budget {found['reference']} on {found['on']}{known}\n")
-    contribution, suspension = found["contribution"], found["suspension"]
+    contribution = found["contribution"]
     screen.facts(
         ("Recipient", found["recipient_reference"]),
         ("Legal basis", words(found["legal_basis"])),
@@ -168,14 +207,8 @@ def show_budget(screen: Screen, found: dict[str, Any]) -> None:
             if contribution
             else "none assessed",
         ),
-        (
-            "Suspended",
-            f"from {suspension['starts_on']}, down to "
-            f"{format_pounds(suspension['retainer_weekly_pence'])} a week"
-            if suspension
-            else None,
-        ),
-        ("Review of it", found["suspension_review_on"] if suspension else None),
+        *(("Suspended", _suspended(t)) for t in found["suspensions"]),
+        *(("To resume", _to_resume(p)) for p in found["resumptions_proposed"]),
         ("Version", found["version"]),
     )  # fmt: skip
     _show_terms(screen, found)
@@ -261,3 +294,25 @@ def _show_what_came_of_it(screen: Screen, found: dict[str, Any]) -> None:
                 for c in found["clawbacks"]
             ],
         )
+    _show_recovery(screen, found)
+
+
+def _show_recovery(screen: Screen, found: dict[str, Any]) -> None:
+    taken = [(p["payment_reference"], d) for p in found["payments"] for d in p["deductions"]]
+    if taken:
+        screen.table(
+            "Taken from payments for clawback",
+            ("Payment", "Clawback", ">Taken", ">Left to recover"),
+            [
+                (
+                    reference,
+                    d.clawback_reference,
+                    format_pounds(d.amount_pence),
+                    format_pounds(d.left_pence),
+                )
+                for reference, d in taken
+            ],
+        )
+    if found["deduction_cap_pence"] is not None:
+        cap = format_pounds(found["deduction_cap_pence"])
+        screen.say(f"\nAt most {cap} is taken from a payment for all clawbacks together.")

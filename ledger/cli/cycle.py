@@ -17,6 +17,7 @@ from ledger.cli.cycle_shown import (
     cycle_document,
     say_status,
     show_cycle,
+    show_deductions,
     show_exceptions,
 )
 from ledger.cli.parameters import CycleReference, EffectiveOn, read_date, read_pounds
@@ -126,10 +127,13 @@ def show(ctx: typer.Context, reference: CycleReference) -> None:
 
 @app.command("lines")
 def lines(ctx: typer.Context, reference: CycleReference) -> None:
-    """List a cycle's payments, one a budget."""
+    """List a cycle's payments, one a budget, and what is taken off them for clawback."""
+    from ledger.cycle_deductions import cycle_deductions
+
     session = session_of(ctx)
     with session.ledger() as ledger:
         cycle = ledger.cycle(reference)
+        deductions = cycle_deductions(ledger, cycle.lines)
     rows = [
         (
             line.budget_reference,
@@ -143,10 +147,14 @@ def lines(ctx: typer.Context, reference: CycleReference) -> None:
         for line in cycle.lines
     ]
     columns = ("Budget", "Payment", ">Period", ">Put right", ">Clawback", ">Paid", "Note")
-    session.answer(
-        {"reference": reference, "lines": cycle.lines},
-        lambda screen: screen.table(f"{len(rows)} payment(s) of {reference}", columns, rows),
-    )
+
+    def show(screen: Screen) -> None:
+        screen.table(f"{len(rows)} payment(s) of {reference}", columns, rows)
+        if deductions:
+            show_deductions(screen, deductions)
+
+    document = {"reference": reference, "lines": cycle.lines, "deductions": deductions}
+    session.answer(document, show)
 
 
 def _unless_nought(pence: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger.aggregates.cycle_events import CycleException
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
@@ -12,6 +12,9 @@ from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.cli.screen import Screen
 from ledger.cli.session import Session
 from ledger.money import format_pounds, plain_pounds
+
+if TYPE_CHECKING:
+    from ledger.cycle_deductions import CycleDeduction
 
 
 def funding_by_stream(cycle: PaymentCycle) -> dict[str, int]:
@@ -36,6 +39,7 @@ def cycle_document(cycle: PaymentCycle) -> dict[str, Any]:
         "off_cycle": prepared.off_cycle,
         "line_count": prepared.line_count,
         "total_pence": prepared.total_pence,
+        "deducted_pence": sum(line.deducted_pence for line in cycle.lines),
         "lines_sha256": prepared.lines_sha256,
         "funding": prepared.funding,
         "funding_streams": funding_by_stream(cycle),
@@ -61,6 +65,7 @@ def show_cycle(screen: Screen, found: dict[str, Any]) -> None:
         ("Paid on", found["pay_on"]),
         ("Payments", found["line_count"]),
         ("Total", format_pounds(found["total_pence"])),
+        ("Taken for clawback", _deducted(found)),
         ("Hash of the lines", found["lines_sha256"]),
         ("Prepared by", found["prepared_by"]),
         ("Approved by", found["approved_by"]),
@@ -85,6 +90,32 @@ def show_cycle(screen: Screen, found: dict[str, Any]) -> None:
             f"{reference} --total {plain_pounds(found['total_pence'])} "
             f"--lines-sha256 {found['lines_sha256'][:12]}"
         )
+
+
+def _deducted(found: dict[str, Any]) -> str | None:
+    """The sum of all instalments, and where each is listed; nothing if there are none."""
+    if not found["deducted_pence"]:
+        return None
+    deducted = format_pounds(found["deducted_pence"])
+    return f"{deducted}; one by one: pbledger cycle lines {found['reference']}"
+
+
+def show_deductions(screen: Screen, deductions: Sequence[CycleDeduction]) -> None:
+    """What is taken from payments for each clawback, and what is left of it."""
+    screen.table(
+        "Taken for clawback",
+        ("Budget", "Payment", "Clawback", ">Taken", ">Left to recover"),
+        [
+            (
+                d.budget_reference,
+                d.payment_reference,
+                d.clawback_reference,
+                format_pounds(d.amount_pence),
+                format_pounds(d.left_pence),
+            )
+            for d in deductions
+        ],
+    )
 
 
 def show_kinds(screen: Screen, kinds: dict[str, int]) -> None:

@@ -89,17 +89,28 @@ def show_effect(screen: Screen, effect: Effect) -> None:
         owed = effect.total_pence
         who = "is owed to the person" if owed >= 0 else "is owed by the person"
         screen.say(f"\n{format_pounds(abs(owed))} in all {who}.")
-    following = effect.next_payment
-    screen.say(
-        f"\nNext payment, {following.period.starts_on} to {following.period.ends_on}: "
-        f"{format_pounds(following.payment_now_pence)} instead of "
-        f"{format_pounds(following.payment_was_pence)}."
-        if following.payment_now_pence != following.payment_was_pence
-        else f"\nNext payment, {following.period.starts_on} to {following.period.ends_on}: "
-        f"{format_pounds(following.payment_now_pence)}, as before."
+    screen.table(
+        "Payments to come, if nothing else changes",
+        ("Days", "Paid on", ">Would be", ">Will be", ">Less or more", "Stopped by"),
+        [
+            (
+                f"{coming.period.starts_on} to {coming.period.ends_on}",
+                coming.pay_on,
+                format_pounds(coming.payment_was_pence),
+                format_pounds(coming.payment_now_pence),
+                format_pounds(coming.payment_now_pence - coming.payment_was_pence),
+                ", ".join(code.replace("-", " ") for code in coming.stopped_by),
+            )
+            for coming in effect.coming_payments
+        ],
     )
-    if following.carried_now_pence:
-        screen.say(f"{format_pounds(-following.carried_now_pence)} is left to recover after it.")
+    whole = sum(c.payment_now_pence - c.payment_was_pence for c in effect.coming_payments)
+    if whole:
+        how = "less" if whole < 0 else "more"
+        screen.say(f"\n{format_pounds(abs(whole))} {how} in all.")
+    left = effect.coming_payments[-1].carried_now_pence
+    if left:
+        screen.say(f"{format_pounds(-left)} is left to recover after them.")
 
 
 def _weekly(when: str, change: WeeklyChange) -> tuple[str, str, str, str, str]:

@@ -106,6 +106,8 @@ def show_statement(screen: Screen, made: Statement) -> None:
     rows.append(closing)
     screen.table(f"Statement of {made.reference}, {days(made.period)}{known}", _COLUMNS, rows)
     screen.say(f"\n{owed(made.closing_pence)} What comes next: {comes_next(made.coming_payment)}")
+    for suspended in made.suspensions:
+        screen.say(suspended)
 
 
 def _figures(row: Amounts) -> list[str]:
@@ -118,6 +120,8 @@ def _figures(row: Amounts) -> list[str]:
 
 def _why(row: StatementRow) -> str:
     from ledger.statements.documents import put_right
+    from ledger.statements.wording import kept_back
 
     said = [row.reason, *(f"Put right: {put_right(part)}." for part in row.adjusted)]
+    said += [f"Kept back: {kept_back(deduction)}." for deduction in row.deductions]
     return " ".join([*said, f"({row.reference})"] if row.reference else said)

@@ -42,7 +42,7 @@ def advice(e: Promised, budget: PersonalBudget, next_pay_day: NextPayDay) -> Par
         paragraphs=(
             f"We are paying {pounds(e.amount_pence)} for your care and support. "
             f"It will be in the account on {day(e.effective_on)}.",
-            *_also(e),
+            *_also(e, budget),
         ),
         facts=tuple(facts),
         table=Table("What this payment is made up of", rows, "Total paid"),
@@ -62,9 +62,12 @@ def _goes_on(budget: PersonalBudget, period: Period, following: date) -> bool:
     return stopped is None or bool(stopped.retainer_weekly_pence)
 
 
-def _also(e: Promised) -> Iterator[str]:
+def _also(e: Promised, budget: PersonalBudget) -> Iterator[str]:
     if isinstance(e, PaymentReissued):
-        yield "We paid this before and the bank sent it back. We are now sending it again."
+        held = budget.payments[e.reissue_of].held
+        came_back = held is not None and held.status == "returned"
+        what = "the bank sent it back" if came_back else "the bank did not take the payment"
+        yield f"We paid this before and {what}. We are now sending it again."
         return
     put_right = sum(line.amount_pence for line in e.lines if line.adjustment)
     if put_right > 0:
@@ -82,10 +85,10 @@ def _rows(e: Promised, budget: PersonalBudget) -> Iterator[Row]:
         return
     for line in e.lines:
         yield Row(_what(line, need_of(budget, line.line_reference)), _for(line), line.amount_pence)
-    for clawback_reference, pence in budget.deducted_from(e.payment_reference):
-        left = budget.clawbacks[clawback_reference].outstanding_pence
+    for deduction in budget.deductions_from(e.payment_reference):
+        left = deduction.left_pence
         rest = f"{pounds(left)} is left to pay back" if left else "nothing is left to pay back"
-        yield Row(f"Paid back: {clawback_reference}", rest, -pence)
+        yield Row(f"Paid back: {deduction.clawback_reference}", rest, -deduction.amount_pence)
 
 
 def _what(line: EntitlementLine, need: str) -> str:

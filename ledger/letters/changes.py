@@ -12,8 +12,8 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.letters.letter import LOOK_AGAIN, Part
 from ledger.projections.words import day, words
 from ledger.recalculation import weekly
-from ledger.statements.wording import pounds
-from ledger.terms import AllocationTerm, Deployment
+from ledger.statements.wording import MEANWHILE, pounds
+from ledger.terms import AllocationTerm, Deployment, SuspensionReason
 
 _DAY = timedelta(days=1)
 
@@ -24,7 +24,7 @@ _DELIVERED: dict[Deployment, str] = {
     "council_managed": "arranged and paid for by the council",
     "provided_service": "given by the council’s own services",
 }
-_BECAUSE: dict[suspensions.SuspensionReason, str] = {
+_BECAUSE: dict[SuspensionReason, str] = {
     "hospital_stay": "This is because you are in hospital.",
     "care_home_stay": "This is because you are staying in a care home.",
     # Others may read the letter: what the worry is, is said in person.
@@ -33,7 +33,7 @@ _BECAUSE: dict[suspensions.SuspensionReason, str] = {
     "account_query": "This is because we have a question about the account we pay into.",
     "other": "Someone from the council will talk to you about the reason.",
 }
-_UNTIL: dict[suspensions.SuspensionReason, str] = {
+_UNTIL: dict[SuspensionReason, str] = {
     "hospital_stay": "Tell us when you know the day you are going home.",
     "care_home_stay": "Tell us when you know the day you are going home.",
     "return_missing": "Send us your spend return. If you need help with it, call us.",
@@ -271,10 +271,11 @@ def finances(e: contributions.FinancesAssessed, _: PersonalBudget) -> Part:
 
 def suspended(e: suspensions.PaymentsSuspended, _: PersonalBudget) -> Part:
     retainer = e.retainer_weekly_pence
+    until = f" until {day(e.expires_on)}" if e.expires_on else ""
     how = (
-        f"From {day(e.effective_on)} we pay only {pounds(retainer)} a week."
+        f"From {day(e.effective_on)}{until} we pay only {pounds(retainer)} a week."
         if retainer
-        else f"From {day(e.effective_on)} we make no care direct payment."
+        else f"From {day(e.effective_on)}{until} we make no care direct payment."
     )
     return Part(
         kind="payments_suspended",
@@ -284,7 +285,7 @@ def suspended(e: suspensions.PaymentsSuspended, _: PersonalBudget) -> Part:
             else "Your care direct payment has stopped for now"
         ),
         paragraphs=(
-            f"{how} {_BECAUSE[e.reason_code]}",
+            f"{how} {_BECAUSE[e.reason_code]}{MEANWHILE[e.interim_arrangement]}",
             f"We will look at this again by {day(e.review_on)}. "
             "Your personal budget has not ended.",
         ),

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ledger.aggregates import clawbacks, contributions, payees, payments, spend_returns
+from ledger.aggregates import (
+    clawbacks,
+    contributions,
+    payees,
+    payments,
+    recovery,
+    spend_returns,
+)
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.letters.changes import need_of
 from ledger.letters.letter import LOOK_AGAIN, Part, Row, Table
@@ -270,4 +277,23 @@ def clawback_waived(e: clawbacks.ClawbackWaived, budget: PersonalBudget) -> Part
             f"{NOT_PURSUED[e.reason_code]}. {rest}",
         ),
         facts=(("Reference", e.clawback_reference),),
+    )
+
+
+def recovery_capped(e: recovery.RecoveryCapped, budget: PersonalBudget) -> Part | None:
+    """None where nothing is to be paid back: then it means nothing to anybody yet."""
+    if not any(clawback.outstanding_pence for clawback in budget.clawbacks.values()):
+        return None
+    if e.per_payment_pence is None:
+        said = "We take the amounts that we told you about off each care direct payment again."
+    elif e.per_payment_pence:
+        said = f"We take at most {pounds(e.per_payment_pence)} off each care direct payment."
+    else:
+        said = "For now we take nothing off your care direct payments."
+    return Part(
+        kind="recovery_capped",
+        subject="How you pay back what you owe",
+        paragraphs=(said, "What you still owe stays the same until it is paid."),
+        to_do=("If this leaves you without enough to pay for your care, call us.",),
+        disagree=LOOK_AGAIN,
     )

@@ -27,6 +27,7 @@ from ledger.aggregates import (
     mass_change,
     payees,
     payments,
+    recovery,
     spend_returns,
     suspensions,
 )
@@ -64,6 +65,7 @@ LETTERS: dict[type[Event], Callable[[Any, PersonalBudget], Part | None]] = {
     clawbacks.ClawbackNotified: matters.clawback_notified,
     clawbacks.ClawbackConfirmed: matters.clawback_confirmed,
     clawbacks.ClawbackWaived: matters.clawback_waived,
+    recovery.RecoveryCapped: matters.recovery_capped,
 }
 """What each kind of event says, from the event and the budget as it then stands; or nothing."""
 
@@ -85,6 +87,7 @@ NO_LETTER: dict[type[Event], str] = {
     payments.PaymentReissued: "Told by the remittance advice once the bank file is made.",
     payments.PaymentConfirmed: "Told before, by the remittance advice.",
     payments.PaymentCancelled: "It was in no bank file, so nobody was told of it.",
+    suspensions.ResumptionProposed: "Payments start again when someone else agrees, with a letter.",
     spend_returns.SpendReturnSubmitted: "The person sent it in.",
     clawbacks.ClawbackProposed: "Told when the notice is given, which makes one.",
     clawbacks.ClawbackDisputed: "The person said it; the decision makes one.",
@@ -269,6 +272,7 @@ KINDS: dict[str, str] = {
     "clawback_notified": "Money may be asked back: why, by when to answer, how to disagree.",
     "clawback_confirmed": "Money is to be paid back, and how.",
     "clawback_waived": "Money is no longer asked back.",
+    "recovery_capped": "The most that is taken from each payment for money to be paid back.",
     UNWRITTEN: "A letter that could not be written when it was queued.",
 }
 """Every kind of letter, by the code it is listed under."""

@@ -6,7 +6,7 @@ A projection is one file and one line here.
 from sqlalchemy import Engine
 
 from ledger.projections.accounts import ClosedPeriods
-from ledger.projections.audit import Audit
+from ledger.projections.audit_table import Audit
 from ledger.projections.balances import Balances
 from ledger.projections.bank_reports import BankReports, ReportQueue
 from ledger.projections.finance import FinanceTotals

@@ -1,11 +1,9 @@
-"""The audit: one row an event, with a plain sentence that can be read aloud."""
+"""The audit: what each kind of event says, in a plain sentence that can be read aloud."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-
-from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
 
 from ledger.aggregates import (
     allocations,
@@ -13,6 +11,7 @@ from ledger.aggregates import (
     clawbacks,
     contributions,
     estates,
+    recovery,
     spend_returns,
     suspensions,
 )
@@ -21,7 +20,6 @@ from ledger.aggregates.event_sourced import Event
 from ledger.money import format_pounds as pounds
 from ledger.projections.payee_words import PAYEE_SENTENCES
 from ledger.projections.run_sentences import SENTENCES_OF_RUNS
-from ledger.projections.tables import Entry, read_table
 from ledger.projections.words import REJECTION_REASONS, RETURN_REASONS, day, from_to, words
 from ledger.terms import AllocationTerm
 
@@ -81,9 +79,19 @@ def _suspended(e: suspensions.PaymentsSuspended) -> str:
         if e.retainer_weekly_pence
         else "in full"
     )
+    until = f" to {day(e.expires_on)}" if e.expires_on else ""
+    meanwhile = f" Meanwhile: {words(e.interim_arrangement)}." if e.interim_arrangement else ""
     return (
-        f"Payments were suspended {how} from {day(e.effective_on)} ({words(e.reason_code)}), "
-        f"to be reviewed on {day(e.review_on)}."
+        f"Payments were suspended {how} from {day(e.effective_on)}{until} "
+        f"({words(e.reason_code)}), to be reviewed on {day(e.review_on)}.{meanwhile}"
+    )
+
+
+def _resumption_proposed(e: suspensions.ResumptionProposed) -> str:
+    arrears = ", with what was held back" if e.arrears_due else ""
+    return (
+        f"It was proposed to resume payments from {day(e.effective_on)}{arrears} (suspended from "
+        f"{day(e.suspended_from)}: {words(e.reason_code)})."
     )
 
 
@@ -99,8 +107,9 @@ def _decided_case(e: estates.EstateCaseDecided) -> str:
 
 
 def _resumed(e: suspensions.PaymentsResumed) -> str:
+    why = f" ({words(e.reason_code)})" if e.reason_code else ""
     arrears = ", and what was held back is owed as well" if e.arrears_due else ""
-    return f"Payments were resumed from {day(e.effective_on)}{arrears}."
+    return f"Payments were resumed{why} from {day(e.effective_on)}{arrears}."
 
 
 def _with_many(change_reference: str) -> str:
@@ -119,6 +128,17 @@ def _confirmed_clawback(e: clawbacks.ClawbackConfirmed) -> str:
     )
     what = f"{pounds(e.amount_pence)} is owed back ({e.clawback_reference})"
     return f"It was decided that {what}, {how}."
+
+
+def _recovery_capped(e: recovery.RecoveryCapped) -> str:
+    if e.per_payment_pence is None:
+        return "It was decided that clawbacks are taken from payments without a cap."
+    if not e.per_payment_pence:
+        return "It was decided that nothing is taken from payments for clawbacks for now."
+    return (
+        f"It was decided that at most {pounds(e.per_payment_pence)} is taken from a payment for "
+        "all clawbacks together."
+    )
 
 
 def _most(term: contributions.ContributionAssessed | contributions.AssessedTerm) -> str:
@@ -196,6 +216,7 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         f"The person paid {pounds(e.amount_pence)} of contribution ({e.receipt_reference})."
     ),
     suspensions.PaymentsSuspended: _suspended,
+    suspensions.ResumptionProposed: _resumption_proposed,
     suspensions.PaymentsResumed: _resumed,
     allocations.SwitchedToProvidedServices: lambda e: (
         f"From {day(e.effective_on)} the council provides services for "
@@ -275,6 +296,7 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         f"{pounds(e.amount_pence)} of the clawback {e.clawback_reference} was taken from the "
         f"payment {e.payment_reference}."
     ),
+    recovery.RecoveryCapped: _recovery_capped,
     clawbacks.ClawbackWaived: lambda e: (
         f"{pounds(e.amount_pence)} of the clawback {e.clawback_reference} will not be pursued: "
         f"{words(e.reason_code)}."
@@ -287,37 +309,3 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
 def sentence(event: Event) -> str:
     """One event in plain English. Raises `KeyError` for an event nobody has put into words."""
     return SENTENCES[type(event)](event)
-
-
-class Audit:
-    """Who did what, when, and what it means: one row an event."""
-
-    table = read_table(
-        "audit",
-        Column("position", BigInteger, primary_key=True),
-        Column("stream", Text, nullable=False),
-        Column("version", Integer, nullable=False),
-        Column("topic", Text, nullable=False),
-        Column("effective_on", Date, nullable=False),
-        Column("recorded_at", Text, nullable=False),
-        Column("recorded_by", Text, nullable=False),
-        Column("sentence", Text, nullable=False),
-        Index("ix_audit_stream", "stream"),
-    )
-
-    def concerns(self, event_type: type[Event]) -> bool:
-        return event_type in SENTENCES
-
-    def rows(self, entry: Entry) -> Iterator[tuple[Any, ...]]:
-        """One row."""
-        event = entry.event
-        yield (
-            entry.position,
-            entry.stream,
-            entry.version,
-            entry.topic,
-            event.effective_on,
-            entry.recorded_at,
-            event.recorded_by,
-            sentence(event),
-        )

@@ -20,6 +20,7 @@ from ledger.aggregates import (
     estates,
     mass_change,
     payees,
+    recovery,
     spend_returns,
     suspensions,
 )
@@ -152,6 +153,7 @@ MONEYLESS: frozenset[type[Event]] = frozenset(
         contributions.ContributionAssessed,
         contributions.FinancesAssessed,
         suspensions.PaymentsSuspended,
+        suspensions.ResumptionProposed,
         suspensions.PaymentsResumed,
         allocations.SwitchedToProvidedServices,
         allocations.DirectPaymentResumed,
@@ -171,6 +173,7 @@ MONEYLESS: frozenset[type[Event]] = frozenset(
         clawbacks.ClawbackProposed,
         clawbacks.ClawbackNotified,
         clawbacks.ClawbackDisputed,
+        recovery.RecoveryCapped,
         # A mass change's money is posted by each budget it changes.
         mass_change.MassChangeListed,
         mass_change.MassChangePrepared,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
+import msgspec
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
 
 from ledger.aggregates import care_decisions, estates, mass_change, payees, suspensions
@@ -15,12 +16,15 @@ from ledger.aggregates.event_sourced import TOPICS, Event
 from ledger.entitlement import EntitlementLine
 from ledger.projections.tables import Entry, Key, Row, read_table
 from ledger.projections.words import RETURN_REASONS
+from ledger.terms import SuspensionTerm
 
 _DAY = timedelta(days=1)
 
 
 class Budgets:
-    """The register of budgets. After a cancelled or refunded payment no last one is shown."""
+    """The register of budgets. After a cancelled or refunded payment no last one is shown.
+
+    `suspensions` is a JSON list of all there ever were, so that it is true on any day."""
 
     table = read_table(
         "budgets",
@@ -34,8 +38,7 @@ class Budgets:
         Column("offer_outcome", Text),
         Column("agreement_version", Text),
         Column("payee_reference", Text),
-        Column("suspended_from", Date),
-        Column("suspension_review_on", Date),
+        Column("suspensions", Text, nullable=False),
         Column("paid_to", Date),
         Column("last_payment_reference", Text),
         Column("last_payment_pence", BigInteger),
@@ -60,7 +63,8 @@ class Budgets:
                 event.legal_basis,
                 event.primary_support_reason,
                 event.effective_on,
-                *[None] * 6,
+                *[None] * 4,
+                "[]",
                 event.paid_elsewhere_to,
                 None,
                 None,
@@ -73,6 +77,10 @@ class Budgets:
         if changes is not None:
             for column, value in changes(event).items():
                 row[self._COLUMN[column]] = value
+        elif isinstance(event, suspensions.PaymentsSuspended | suspensions.PaymentsResumed):
+            place = self._COLUMN["suspensions"]
+            after = suspensions.suspensions_after(suspensions_in(row[place]), event)
+            row[place] = msgspec.json.encode(after).decode()
         elif isinstance(event, budget.PaymentCancelled):
             self._reopen(event.payment_reference, event.lines, row)
         elif isinstance(event, budget.PaymentRefunded):
@@ -86,14 +94,6 @@ class Budgets:
         care_decisions.BudgetClosed: lambda e: {"closed_on": e.effective_on},
         payees.PayeeVerified: lambda e: {"payee_reference": e.payee_reference},
         estates.EstateCaseDecided: lambda e: {"payee_reference": None} if e.payee_reference else {},
-        suspensions.PaymentsSuspended: lambda e: {
-            "suspended_from": e.effective_on,
-            "suspension_review_on": e.review_on,
-        },
-        suspensions.PaymentsResumed: lambda _: {
-            "suspended_from": None,
-            "suspension_review_on": None,
-        },
         budget.PaymentScheduled: lambda e: {
             "paid_to": e.period.ends_on,
             "last_payment_reference": e.payment_reference,
@@ -114,6 +114,12 @@ class Budgets:
         if own:
             first, opened_on = min(own), str(row[column["opened_on"]])  # SQLite's days are text
             row[column["paid_to"]] = first - _DAY if first.isoformat() > opened_on else None
+
+
+def suspensions_in(column: str, on: date = date.min) -> list[SuspensionTerm]:
+    """The suspensions in the column of that name that are not over before a day."""
+    terms = msgspec.json.decode(column, type=list[SuspensionTerm])
+    return [term for term in terms if term.ends_on >= on]
 
 
 class Payments:

@@ -7,11 +7,12 @@ import io
 from functools import cache
 from typing import TYPE_CHECKING
 
+from ledger.aggregates.clawbacks import Deduction
 from ledger.documents import page, safe_cell
 from ledger.money import plain_pounds
 from ledger.projections.words import day
 from ledger.statements.statement import AdjustedDays, ComingPayment, Statement, StatementRow
-from ledger.statements.wording import PARTS, days, pounds
+from ledger.statements.wording import PARTS, days, kept_back, pounds
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 AMOUNTS = ("gross", "contribution", "net", "adjustments", "settled", "deducted", "invoiced",
            "asked_back", "received", "paid")  # fmt: skip
 HEADER = ("budget", "date", "what", "reason", "reference", "days_from", "days_to", *AMOUNTS,
-          "balance", "adjusted_days", "settled_days", "events")  # fmt: skip
+          "balance", "adjusted_days", "settled_days", "clawbacks", "events")  # fmt: skip
 
 
 # --- in words ---------------------------------------------------------------------------------
@@ -96,6 +97,7 @@ def _csv_row(row: StatementRow) -> dict[str, object]:
         "balance": plain_pounds(row.balance_pence),
         "adjusted_days": "; ".join(map(_csv_part, row.adjusted)),
         "settled_days": "; ".join(map(_csv_part, row.settled)),
+        "clawbacks": safe_cell("; ".join(map(_csv_deduction, row.deductions))),
         "events": " ".join(map(str, row.versions)),
     }
 
@@ -104,6 +106,11 @@ def _csv_part(part: AdjustedDays) -> str:
     window = part.window
     amount = plain_pounds(part.amount_pence)
     return f"{window.starts_on} to {window.ends_on} {PARTS[part.kind]} {amount}"
+
+
+def _csv_deduction(deduction: Deduction) -> str:
+    amount, left = plain_pounds(deduction.amount_pence), plain_pounds(deduction.left_pence)
+    return f"{deduction.clawback_reference} {amount}, {left} left"
 
 
 # --- HTML -------------------------------------------------------------------------------------
@@ -133,5 +140,6 @@ def _template() -> Template:
         days=days,
         owed=owed,
         put_right=put_right,
+        kept_back=kept_back,
         comes_next=comes_next,
     )

@@ -23,14 +23,15 @@ import msgspec
 
 from ledger.aggregates import allocations, care_decisions, clawbacks, contributions, suspensions
 from ledger.aggregates import payments as paying
+from ledger.aggregates.clawbacks import Deduction
 from ledger.aggregates.event_sourced import Event, Recorded
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import next_period
 from ledger.dates import Period, day_in_england
 from ledger.entitlement import EntitlementLine, LineKind, adjustments, charges
-from ledger.errors import BudgetNotFound
+from ledger.errors import BudgetNotFound, PaymentsAreSuspended
 from ledger.recalculation import WeeklyChange, weekly
-from ledger.statements.wording import NEVER_CHANGES_WHAT_IS_OWED, WORDS, new_days
+from ledger.statements.wording import NEVER_CHANGES_WHAT_IS_OWED, WORDS, new_days, suspended
 
 
 class AdjustedDays(msgspec.Struct, frozen=True):
@@ -78,7 +79,8 @@ class StatementRow(Amounts, frozen=True):
     """One fact that moved money or changed what is owed; `versions` are the events behind it.
 
     `reference` is that of the payment, invoice, receipt, clawback or assessment. `adjusted`
-    breaks `adjustments_pence` down by the days they put right, and `settled` `settled_pence`."""
+    breaks `adjustments_pence` down by the days they put right, `settled` `settled_pence`, and
+    `deductions` what was kept back of a payment by clawback."""
 
     on: date
     versions: tuple[int, ...]
@@ -88,6 +90,7 @@ class StatementRow(Amounts, frozen=True):
     days: Period | None = None
     adjusted: tuple[AdjustedDays, ...] = ()
     settled: tuple[AdjustedDays, ...] = ()
+    deductions: tuple[Deduction, ...] = ()
     balance_pence: int = 0
 
 
@@ -106,7 +109,9 @@ class ComingPayment(msgspec.Struct, frozen=True):
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """A budget's money in a period. `weekly` is what a week was worth on its last day."""
+    """A budget's money in a period. `weekly` is what a week was worth on its last day.
+
+    `suspensions` say in words what is suspended on that day or later, and why."""
 
     reference: str
     period: Period
@@ -117,6 +122,7 @@ class Statement(msgspec.Struct, frozen=True):
     closing_pence: int
     weekly: WeeklyChange
     coming_payment: ComingPayment | None
+    suspensions: tuple[str, ...] = ()
 
 
 def statement_of(
@@ -149,6 +155,9 @@ def statement_of(
         closing_pence=balance,
         weekly=weekly(replay.budget.terms, period.ends_on),
         coming_payment=_coming_payment(replay.budget, period),
+        suspensions=tuple(
+            suspended(term) for term in replay.budget.suspensions if term.ends_on >= period.ends_on
+        ),
     )
 
 
@@ -194,7 +203,11 @@ def _coming_payment(budget: PersonalBudget, period: Period) -> ComingPayment | N
     due = budget.payment_due(coming)
     if budget.closed is not None and due.owed_pence <= 0:
         return None
-    gates = tuple(str(refusal) for refusal in budget.failed_gates(coming, coming.starts_on))
+    gates = tuple(
+        # The statement says in words of its own what is suspended.
+        refusal.rule if isinstance(refusal, PaymentsAreSuspended) else str(refusal)
+        for refusal in budget.failed_gates(coming, coming.starts_on)
+    )
     return ComingPayment(coming, None, "", max(due.amount_pence, 0), min(due.owed_pence, 0), gates)
 
 
@@ -253,6 +266,7 @@ class _Replay:
                 days=self._days(event),
                 adjusted=adjusted,
                 settled=_broken_down(settled),
+                deductions=self._deductions(event),
                 adjustments_pence=sum(arisen.values()),
                 settled_pence=sum(settled.values()),
                 **moved,
@@ -274,6 +288,12 @@ class _Replay:
             paid_pence=event.amount_pence,
         )
         return True
+
+    def _deductions(self, event: Event) -> tuple[Deduction, ...]:
+        """What a payment that is promised has kept back; recorded just before it."""
+        if not isinstance(event, paying.PaymentScheduled):
+            return ()
+        return self.budget.deductions_from(event.payment_reference)
 
     def _days(self, event: Any) -> Period | None:
         """The days a payment or an invoice is for, arrears included."""

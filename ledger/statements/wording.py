@@ -7,7 +7,7 @@ is owed; a test sees to it that none is forgotten.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ledger.aggregates import (
     allocations,
@@ -17,15 +17,18 @@ from ledger.aggregates import (
     estates,
     payees,
     payments,
+    recovery,
     spend_returns,
     suspensions,
 )
+from ledger.aggregates.clawbacks import Deduction
 from ledger.aggregates.event_sourced import Event
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period
 from ledger.entitlement import EntitlementLine, LineKind
 from ledger.money import format_pounds
 from ledger.projections.words import REJECTION_REASONS, RETURN_REASONS, day, words
+from ledger.terms import FOR_EVER, InterimArrangement, SuspensionReason, SuspensionTerm
 
 NEVER_CHANGES_WHAT_IS_OWED: frozenset[type[Event]] = frozenset(
     {
@@ -40,6 +43,8 @@ NEVER_CHANGES_WHAT_IS_OWED: frozenset[type[Event]] = frozenset(
         # What a death changes is the closing, and each refund.
         estates.EstateCaseOpened,
         estates.EstateCaseDecided,
+        # Payments do not go on until someone else resumes them.
+        suspensions.ResumptionProposed,
         spend_returns.SpendReturnRequested,
         spend_returns.SpendReturnSubmitted,
         spend_returns.SpendReturnQueried,
@@ -48,6 +53,8 @@ NEVER_CHANGES_WHAT_IS_OWED: frozenset[type[Event]] = frozenset(
         clawbacks.ClawbackProposed,
         clawbacks.ClawbackNotified,
         clawbacks.ClawbackDisputed,
+        # How much is taken at a time changes nothing of what is owed.
+        recovery.RecoveryCapped,
         # Recorded with the payment it is taken from, and shown on its row.
         clawbacks.ClawbackDeducted,
     }
@@ -72,6 +79,25 @@ ASKED_BACK = {
 }
 """Why money is asked back, as a sentence."""
 
+_SUSPENDED_BECAUSE: dict[SuspensionReason, str] = {
+    "hospital_stay": "you are in hospital",
+    "care_home_stay": "you are staying in a care home",
+    "safeguarding": "the council is making sure that you are safe",
+    "return_missing": "the council has not had your account of what you spent",
+    "account_query": "the council has a question about your account",
+    "other": "of something the council has told you about",
+}
+MEANWHILE: dict[InterimArrangement | Literal[""], str] = {
+    "": "",
+    "none_needed": " You need no other support meanwhile.",
+    "council_arranges_care": " Meanwhile the council arranges your care.",
+    "provided_service": " Meanwhile you have a service that the council provides.",
+    "family_or_friends": " Meanwhile family or friends help you.",
+    "in_hospital_or_care_home": " Meanwhile you are cared for where you are staying.",
+    "other": " Meanwhile you have the support that was agreed with you.",
+}
+"""What is arranged while payments are suspended, as a sentence to follow another."""
+
 NOT_PURSUED = {
     "hardship": "paying it would cause hardship",
     "council_error": "it was the council’s own mistake",
@@ -94,6 +120,12 @@ def days(period: Period) -> str:
     if first.year == last.year:
         return f"{first.day} {first:%B} to {day(last)}"
     return f"{day(first)} to {day(last)}"
+
+
+def kept_back(deduction: Deduction) -> str:
+    """What a payment was less by, for which clawback, and what is then left: "£60.00 (CB1)…"."""
+    left = f"{pounds(deduction.left_pence)} is left" if deduction.left_pence else "nothing is left"
+    return f"{pounds(deduction.amount_pence)} ({deduction.clawback_reference}); {left} to pay back"
 
 
 def new_days(lines: Iterable[EntitlementLine]) -> Period | None:
@@ -147,13 +179,26 @@ def _finances(e: contributions.FinancesAssessed, _: PersonalBudget) -> str:
     return said
 
 
-def _suspended(e: suspensions.PaymentsSuspended, _: PersonalBudget) -> str:
+def suspended(term: SuspensionTerm) -> str:
+    """Why less is paid, or nothing, until when, what is arranged meanwhile, and its review."""
     how = (
-        f"only {pounds(e.retainer_weekly_pence)} a week is paid"
-        if e.retainer_weekly_pence
+        f"only {pounds(term.retainer_weekly_pence)} a week is paid"
+        if term.retainer_weekly_pence
         else "nothing is paid"
     )
-    return f"From {day(e.effective_on)} {how} ({words(e.reason_code)})."
+    lasts = term.ends_on == FOR_EVER
+    when = day(term.starts_on) if lasts else days(Period(term.starts_on, term.ends_on))
+    said = f"From {when} {how}"
+    said += f" because {_SUSPENDED_BECAUSE[term.reason_code]}." if term.reason_code else "."
+    said += MEANWHILE[term.interim_arrangement]
+    if term.review_on is not None and not term.is_resumed:
+        said += f" The council will look at this again on {day(term.review_on)}."
+    return said
+
+
+def _suspended(e: suspensions.PaymentsSuspended, _: PersonalBudget) -> str:
+    [term] = suspensions.suspensions_after((), e)
+    return suspended(term)
 
 
 def _resumed(e: suspensions.PaymentsResumed, _: PersonalBudget) -> str:
