@@ -90,6 +90,11 @@ def months_after(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
+def input_day(pay_on: date, days: WorkingDays) -> date:
+    """The last day on which a file can be sent to Bacs that pays on a day."""
+    return days.previous(days.previous(pay_on))
+
+
 def soonest_pay_day(today: date, days: WorkingDays) -> date:
     """The first day that a cycle prepared today can still pay.
 
