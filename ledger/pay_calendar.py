@@ -88,12 +88,3 @@ def months_after(day: date, months: int) -> date:
     years, month = divmod(day.month - 1 + months, 12)
     year = day.year + years
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
-
-
-def soonest_pay_day(today: date, days: WorkingDays) -> date:
-    """The first day that a cycle prepared today can still pay.
-
-    Approved and sent to Bacs on the next working day, processed on the one after, paid on the
-    third.
-    """
-    return days.next(days.next(days.next(today)))

@@ -21,7 +21,7 @@ from ledger.aggregates.payments import PaymentDue, payment_events
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import ATTEMPTS, Ledger
 from ledger.bank.files import write_whole
-from ledger.bank_file import make_bank_file, working_days
+from ledger.bank_file import FileKind, make_bank_file, require_issued_as, working_days
 from ledger.dates import Period
 from ledger.errors import (
     BudgetNotFound,
@@ -270,17 +270,21 @@ def issue_cycle(
     created_on: date,
     said: Said,
     folder: Path | None = None,
+    kind: FileKind | None = None,
     beside: CycleRows | None = None,
 ) -> Path:
     """Make the bank file of an approved cycle, record it, and write it; returns its path.
 
     The file's bytes are stored sealed in the transaction that records its hash, and only then
     written out, so a file in the folder is always one the ledger knows. Asked again, the same
-    bytes are written again and nothing is recorded.
+    bytes are written again and nothing is recorded. `kind` is that of this one file, if it is
+    not to be what the settings say.
     """
     for _ in range(ATTEMPTS):
         cycle = ledger.cycle(reference)
-        files = [] if cycle.issued else [make_bank_file(ledger, cycle, created_on, said)]
+        files = [] if cycle.issued else [make_bank_file(ledger, cycle, created_on, said, kind)]
+        if kind is not None:
+            require_issued_as(cycle, kind)
         events = cycle.collect_events()
         rows = [Beside("bank_files", files), *(beside(cycle, events) if beside else ())]
         try:

@@ -17,7 +17,7 @@ from ledger.aggregates.mass_change import MassChange, MassChangeParameters
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
-from ledger.bank.bacs import BacsFile, read_bacs
+from ledger.bank.bacs_reader import BacsFile, read_bacs
 from ledger.caseload import Caseload, CaseloadBudget, CaseloadLine, read_caseload
 from ledger.caseload_import import import_caseload, verify_payees
 from ledger.config import Settings

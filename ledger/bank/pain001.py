@@ -1,4 +1,4 @@
-"""ISO 20022 pain.001 (.03 and .09) as UK banks take it for Bacs: the writer.
+"""ISO 20022 pain.001 (.03 and .09) as UK banks take it, for Bacs and Faster Payments: the writer.
 
 What differs from bank to bank stands in a `Profile`. `ledger.bank.pain001_reader` proves what is
 written here.
@@ -17,8 +17,9 @@ import msgspec
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from ledger.bank.bacs import processing_day, written_name
+from ledger.bank.alphabet import written_name
 from ledger.bank.iso20022 import LARGEST_FILE, namespace
+from ledger.bank.rails import Rails, processing_day
 from ledger.bank.records import (
     LARGEST_ITEM_PENCE,
     Credit,
@@ -36,6 +37,11 @@ from ledger.errors import (
 )
 
 Version = Literal["pain.001.001.03", "pain.001.001.09"]
+ServiceLevel = Literal["NURG", "URNS", "URGP"]
+"""NURG is Bacs; Faster Payments are URNS at one bank and URGP at another."""
+
+FASTER_PAYMENTS_MOST_PENCE = 100_000_000
+"""The scheme's own limit for one payment; a bank's may be lower."""
 
 _LARGEST_TOTAL_PENCE = 999_999_999_999_999_999  # the sum has 18 digits
 
@@ -48,11 +54,16 @@ class Profile(msgspec.Struct, frozen=True):
     """
 
     version: Version = "pain.001.001.03"
-    service_level: str = "NURG"
+    service_level: ServiceLevel = "NURG"
     charge_bearer: Literal["", "SHAR", "SLEV", "DEBT"] = "SHAR"
     most_payments: int = 100_000
     most_item_pence: int = LARGEST_ITEM_PENCE
     execution_day: Literal["processing_day", "pay_date"] = "processing_day"
+
+
+def rails_of(service_level: ServiceLevel) -> Rails:
+    """What a payment of this service level travels on."""
+    return "bacs" if service_level == "NURG" else "faster_payments"
 
 
 # --- writing ------------------------------------------------------------------------------
@@ -70,7 +81,7 @@ def write_pain001(
     working_days: WorkingDays,
     profile: Profile,
 ) -> bytes:
-    """Write one message, one batch, that puts money in payees' accounts on `pay_on` by Bacs.
+    """Write one message, one batch, that puts money in payees' accounts on `pay_on`.
 
     All or nothing, as `write_bacs`: names are folded and cut at 18 characters, references are
     written as given or refused. The same input gives the same bytes, so the moment of creation
@@ -80,7 +91,9 @@ def write_pain001(
     require_originator(originator)
     if not _MESSAGE_ID.fullmatch(message_id):
         raise InvalidMessageId(field="message_id")
-    processing_on = processing_day(pay_on, created_on=created_on, working_days=working_days)
+    processing_on = processing_day(
+        rails_of(profile.service_level), pay_on, created_on=created_on, working_days=working_days
+    )
     items = tuple(islice(credits, profile.most_payments + 1))
     total_pence = _require_items(items, profile)
     space = namespace(profile.version)
@@ -122,13 +135,16 @@ def _require_items(items: Sequence[Credit], profile: Profile) -> int:
         raise EmptyBankFile
     if len(items) > profile.most_payments:
         raise BankFileTooLarge(f"A file holds at most {profile.most_payments:,} payments.")
+    most_pence = profile.most_item_pence
+    if rails_of(profile.service_level) == "faster_payments":
+        most_pence = min(most_pence, FASTER_PAYMENTS_MOST_PENCE)
     seen = set[str]()
     for item, credit in enumerate(items, 1):
         require_credit(credit, item)
-        if credit.amount_pence > profile.most_item_pence:
+        if credit.amount_pence > most_pence:
             raise PaymentOverBankLimit(
-                f"Item {item}, amount_pence: {credit.amount_pence} is over the bank's "
-                f"{profile.most_item_pence}.",
+                f"Item {item}, amount_pence: {credit.amount_pence} is over the {most_pence} that "
+                "can be paid in one.",
                 item=item,
                 field="amount_pence",
             )

@@ -57,6 +57,7 @@ _PAYMENT = (
 )  # fmt: skip
 _FIXED = {"PmtMtd": "TRF", "BtchBookg": "true", "DbtrAcct/Id/Othr/SchmeNm/Cd": "BBAN",
           "DbtrAcct/Ccy": "GBP", "DbtrAgt/FinInstnId/ClrSysMmbId/ClrSysId/Cd": "GBDSC"}  # fmt: skip
+_SERVICE_LEVELS = ("NURG", "URNS", "URGP")
 _POUNDS = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,2}))?")
 _CODE = re.compile(r"[0-9]{6}")
 _ACCOUNT = re.compile(r"[0-9]{8}")
@@ -64,7 +65,7 @@ _TEXT = re.compile(r"(?! )[A-Z0-9.&/ -]{1,18}(?<! )")
 
 
 def read_pain001(data: bytes) -> Pain001File:
-    """Read a message of one Bacs batch in the layout described above and prove it, or refuse it.
+    """Read a message of one batch in the layout described above and prove it, or refuse it.
 
     `BankFileUnreadable` names the part (a payment by its item number) and the element.
     """
@@ -127,6 +128,8 @@ def _batch(batch: Any, version: str) -> dict[str, str]:
     told["ReqdExctnDt"] = told[day]
     for path, text in _FIXED.items():
         require(told[path] == text, "Batch", path, f"not {text}")
+    is_known = told["PmtTpInf/SvcLvl/Cd"] in _SERVICE_LEVELS
+    require(is_known, "Batch", "SvcLvl", "neither Bacs nor Faster Payments")
     account, sort_code = told["DbtrAcct/Id/Othr/Id"], told["DbtrAgt/FinInstnId/ClrSysMmbId/MmbId"]
     require(bool(_ACCOUNT.fullmatch(account)), "Batch", "DbtrAcct", "not 8 digits")
     require(bool(_CODE.fullmatch(sort_code)), "Batch", "DbtrAgt", "not a sort code")
