@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import mass_change
+from benchmarks import commands, mass_change
 from tests.postgres import DURABLE_SETTING, fresh_database, start_bundled_server, wait_for_server
 
 # (budgets, four-weekly cycles of history each); 26 are two years
@@ -87,9 +87,11 @@ def on_both(
 
 def main() -> None:
     sizes = [size for size in SIZES if size[0] < 100_000 or "--quick" not in sys.argv]
+    compared = [(10_000, 0)] if "--quick" in sys.argv else [(10_000, 0), (100_000, 0)]
     console = Console()
     table = Table(*COLUMNS, title="A payment cycle")
     changes = Table(*mass_change.COLUMNS, title="A mass change: everybody assessed again")
+    whole = Table(*commands.COLUMNS, title="Commands as whole processes")
     os.environ[DURABLE_SETTING] = "1"
     server = start_bundled_server()
     try:
@@ -97,8 +99,11 @@ def main() -> None:
             table.add_row(*row(store, result))
         for store, result in on_both(console, "mass_change", CHANGED):
             changes.add_row(*mass_change.row(store, result))
+        for store, result in on_both(console, "commands", compared):
+            whole.add_row(*commands.row(store, result))
         console.print(table)
         console.print(changes)
+        console.print(whole)
     finally:
         server.stop()
 

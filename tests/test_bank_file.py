@@ -98,6 +98,17 @@ def test_the_format_recorded_is_the_format_read(sqlite_url: str, tmp_path: Path)
         credits_in("bacs-standard-18-multi", content)
 
 
+@pytest.mark.parametrize("at_a_time", [1, 500, 10**6])
+def test_a_file_is_read_back_whole_however_few_bytes_at_a_time(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
+    with a_council(database_url, tmp_path) as ledger:
+        cycle = approve(ledger, prepare(ledger, only=["PB000001"]))
+        content = issue(ledger, cycle).read_bytes()
+        monkeypatch.setattr("ledger.payment_run.BYTES_AT_A_TIME", at_a_time)
+        assert bank_file(ledger, cycle.reference) == content
+
+
 # --- Faster Payments ------------------------------------------------------------------------
 
 

@@ -333,6 +333,13 @@ def test_a_message_that_is_not_right_is_refused_whole(version: Version, wrong: s
     assert not any(text in told for text in ("88837491", "8883749", "66374958", "SYNTHETIC"))
 
 
+def test_a_message_cut_off_anywhere_is_refused() -> None:
+    data = write(*FOUR).rstrip()
+    for kept in {*range(0, len(data), 7), *range(len(data) - 600, len(data))}:
+        with pytest.raises(BankFileUnreadable):
+            read_pain001(data[:kept])
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -344,7 +351,8 @@ def test_a_message_that_is_not_right_is_refused_whole(version: Version, wrong: s
         ("both sums", "Header, CtrlSum: the payments make 99999150876 pence"),
         ("no sum", "Header, InitgPty: not what belongs there"),
         ("an element more", "Item 3, CtryOfRes"),
-        ("a negative amount", "InstdAmt: not what the schema"),
+        ("a negative amount", "File, InstdAmt: not what ISO's schema allows"),
+        ("truncated", "not well-formed"),
     ],
 )
 def test_the_refusal_names_the_part_and_the_element(wrong: str, said: str) -> None:

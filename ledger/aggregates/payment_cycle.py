@@ -140,6 +140,7 @@ class PaymentCycle(EventSourced):
     """A run of payments for a period, paid on one day."""
 
     STREAM: ClassVar[str] = "payment-cycle"
+    READ_AT_ONCE: ClassVar[int] = 10  # of 500 lines each
 
     def __init__(self, reference: str) -> None:
         super().__init__(reference)

@@ -1,6 +1,6 @@
 """ISO 20022 pain.001: the reader that proves what `ledger.bank.pain001` writes.
 
-Against the official schema, then element by element, then the count and the sum, which no schema
+Element by element, against the official schema, then the count and the sum, which no schema
 can check. It shares no name of an element with the writer, so that each proves the other.
 """
 
@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from lxml import etree
 
-from ledger.bank.iso20022 import document, namespace, require, require_valid, unreadable
+from ledger.bank.iso20022 import require, unreadable, valid_document
 from ledger.bank.records import LARGEST_ITEM_PENCE, Credit
 from ledger.dates import parse_date
 from ledger.errors import InvalidDate
@@ -24,7 +24,7 @@ from ledger.errors import InvalidDate
 class Pain001File(msgspec.Struct, frozen=True):
     """A proved message: valid by the schema, every element known, every total what it adds up."""
 
-    version: Literal["pain.001.001.03", "pain.001.001.09"]
+    version: str
     message_id: str
     service_user_number: str
     created_on: date
@@ -38,10 +38,7 @@ class Pain001File(msgspec.Struct, frozen=True):
     total_pence: int
 
 
-_VERSIONS: dict[str, Literal["pain.001.001.03", "pain.001.001.09"]] = {
-    namespace("pain.001.001.03"): "pain.001.001.03",
-    namespace("pain.001.001.09"): "pain.001.001.09",
-}
+_VERSIONS = ("pain.001.001.03", "pain.001.001.09")
 _HEADER = (
     "MsgId", "CreDtTm", "NbOfTxs", "CtrlSum", "InitgPty/Nm", "InitgPty/Id/OrgId/Othr/Id",
 )  # fmt: skip
@@ -69,18 +66,13 @@ def read_pain001(data: bytes) -> Pain001File:
 
     `BankFileUnreadable` names the part (a payment by its item number) and the element.
     """
-    root = document(data)
-    version = _VERSIONS.get(etree.QName(root).namespace or "")
-    if version is None:
-        raise unreadable("Document", "namespace", "not pain.001.001.03 or .09")
-    require_valid(root, version)
+    credits: list[Credit] = []
+    version, root = valid_document(
+        data, _VERSIONS, "CdtTrfTxInf", lambda node: credits.append(_credit(node, len(credits) + 1))
+    )
     header, batch = _parts(root)
     head = _named(header, _HEADER, "Header")
-    payments = [node for node in batch if etree.QName(node).localname == "CdtTrfTxInf"]
-    for node in payments:
-        batch.remove(node)
     told = _batch(batch, version)
-    credits = tuple(_credit(node, item) for item, node in enumerate(payments, 1))
     _require_different(credits)
     total_pence = sum(credit.amount_pence for credit in credits)
     for part, stated in (("Header", head), ("Batch", told)):
@@ -104,7 +96,7 @@ def read_pain001(data: bytes) -> Pain001File:
         sort_code=told["DbtrAgt/FinInstnId/ClrSysMmbId/MmbId"],
         account_number=told["DbtrAcct/Id/Othr/Id"],
         name=told["Dbtr/Nm"],
-        credits=credits,
+        credits=tuple(credits),
         total_pence=total_pence,
     )
 

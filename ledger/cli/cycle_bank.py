@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.aggregates.light_cycles import CycleToIssue
 from ledger.cli.cycle_shown import say_status
 from ledger.cli.parameters import CycleReference, EffectiveOn, read_date
 from ledger.cli.screen import Screen
@@ -51,7 +51,7 @@ def issue(
         path = issue_cycle(
             ledger, reference, created_on=said["effective_on"], said=said, folder=folder, kind=kind
         )
-        cycle = ledger.cycle(reference)
+        cycle = ledger.load(CycleToIssue, reference)
     _say_file(session, cycle, path)
 
 
@@ -62,7 +62,7 @@ def _require_writable(folder: Path) -> None:
         pass
 
 
-def _say_file(session: Session, cycle: PaymentCycle, path: Path) -> None:
+def _say_file(session: Session, cycle: CycleToIssue, path: Path) -> None:
     issued = cycle.issued
     assert issued is not None, "its file was made"
     document = {
@@ -103,7 +103,7 @@ def file(
     session = session_of(ctx)
     with session.ledger() as ledger:
         content = bank_file(ledger, reference)
-        cycle = ledger.cycle(reference)
+        cycle = ledger.load(CycleToIssue, reference)
     write_whole(to, content)
     _say_file(session, cycle, to)
 
