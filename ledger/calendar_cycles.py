@@ -14,11 +14,12 @@ from sqlalchemy import select
 
 from ledger.aggregates.cycle_events import PROMISED
 from ledger.application import Ledger, said
-from ledger.bank_file import working_days
+from ledger.bank.rails import soonest_pay_day
+from ledger.bank_file import file_kind, working_days
 from ledger.config import Settings
 from ledger.dates import Period, day_in_england
 from ledger.errors import InvalidValue, ReferenceUsedForOtherFacts, VersionConflict
-from ledger.pay_calendar import PayCalendar, PayPeriod, input_day, soonest_pay_day
+from ledger.pay_calendar import PayCalendar, PayPeriod, input_day
 from ledger.payment_run import prepare_cycle
 from ledger.projections.registers import Cycles
 from ledger.reminders import CycleUnderWay
@@ -146,22 +147,19 @@ def prepare_due_cycles(ledger: Ledger, now: datetime) -> list[str]:
     day that it still can.
     """
     today = day_in_england(now)
-    days = working_days(ledger)
+    rails, days = file_kind(ledger.settings).rails, working_days(ledger)
     prepared: list[str] = []
     while True:
         missing, waits_for = calendar_outlook(ledger, today)
         if waits_for is not None or not missing:
             return prepared
         first = missing[0]
-        pay_on = first.pay_on
-        if pay_on < (soonest := soonest_pay_day(today, days)):
-            pay_on = soonest
         try:
             prepare_cycle(
                 ledger,
                 first.reference,
                 period=first.period,
-                pay_on=pay_on,
+                pay_on=max(first.pay_on, soonest_pay_day(rails, today, days)),
                 said=said(today, now, SCHEDULER),
                 expected_version=0,
             )

@@ -26,16 +26,15 @@ is the same, all is days. Funding stream and cost centre play no part: recoding 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Literal, get_args
 
 import msgspec
 
-from ledger.aggregates.cycle_events import CycleException, CycleLine
+from ledger.aggregates.light_cycles import PaidBudget, PaidCycle
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.dates import Period
-from ledger.entitlement import EntitlementLine, LineKind
 from ledger.money import divide_half_up
 
 Outcome = Literal["new", "stopped", "changed", "unchanged"]
@@ -66,11 +65,6 @@ CAUSES: dict[Cause, str] = {
     "reissue": "Returned payments sent again: those of this cycle less those of the last.",
 }
 """Every cause, in the order of the report, and what it means."""
-
-KEPT_OUT = frozenset(
-    {"ended", "suspended", "negative", "nothing_due", "payee_held", "outlier_held"}
-)
-"""The exceptions that say why less is paid or nothing; so do all gates, which have hyphens."""
 
 
 class CauseAmount(msgspec.Struct, frozen=True, gc=False):
@@ -147,18 +141,11 @@ class CycleDifferences(msgspec.Struct, frozen=True):
     budgets: tuple[BudgetDifference, ...]
 
 
-def cycle_differences(now: PaymentCycle, was: PaymentCycle | None) -> CycleDifferences:
+def cycle_differences(now: PaidCycle, was: PaidCycle | None) -> CycleDifferences:
     """What changed from one cycle to another, and why."""
     compared = _compared(now)
     before = _compared(was) if was is not None else None
-    budgets = tuple(
-        budget_differences(
-            was.lines if was is not None else (),
-            now.lines,
-            was.exceptions if was is not None else (),
-            now.exceptions,
-        )
-    )
+    budgets = tuple(budget_differences(was.budgets if was is not None else {}, now.budgets))
     outcomes, causes = outcome_totals(budgets), cause_totals(budgets)
     was_pence = before.total_pence if before is not None else 0
     difference = compared.total_pence - was_pence
@@ -227,26 +214,23 @@ def biggest_first(budgets: Iterable[BudgetDifference], cause: str = "") -> list[
 
 
 def budget_differences(
-    was: Iterable[CycleLine],
-    now: Iterable[CycleLine],
-    noted_was: Iterable[CycleException] = (),
-    noted_now: Iterable[CycleException] = (),
+    was: Mapping[str, PaidBudget], now: Mapping[str, PaidBudget]
 ) -> Iterator[BudgetDifference]:
     """Every budget that either cycle pays, in order of reference."""
-    was_lines, now_lines = _by_budget(was), _by_budget(now)
-    codes_was, codes_now = _codes(noted_was), _codes(noted_now)
-    for reference in sorted(was_lines.keys() | now_lines.keys()):
-        before = _Side(was_lines.get(reference, ()), codes_was.get(reference, ()))
-        after = _Side(now_lines.get(reference, ()), codes_now.get(reference, ()))
+    nothing = PaidBudget()
+    for reference in sorted(was.keys() | now.keys()):
+        before, after = was.get(reference, nothing), now.get(reference, nothing)
+        if not before.payments and not after.payments:
+            continue
         parts = _causes(before, after)
         causes = tuple(CauseAmount(c, parts[c]) for c in CAUSES if parts.get(c)) if parts else ()
         difference = after.paid_pence - before.paid_pence
         assert sum(one.amount_pence for one in causes) == difference, f"{reference}: causes tie"
         outcome: Outcome
-        if reference not in was_lines:
+        if not before.payments:
             first = "first_payment" in after.codes
             outcome, reasons = "new", ("first_payment",) if first else before.codes
-        elif reference not in now_lines:
+        elif not after.payments:
             outcome, reasons = "stopped", after.codes
         elif causes:
             outcome, reasons = "changed", tuple(c for c in after.codes if c != "first_payment")
@@ -263,79 +247,7 @@ def budget_differences(
         )
 
 
-def _by_budget(lines: Iterable[CycleLine]) -> dict[str, tuple[CycleLine, ...]]:
-    grouped: dict[str, tuple[CycleLine, ...]] = {}
-    for line in lines:
-        reference = line.budget_reference
-        grouped[reference] = (*grouped.get(reference, ()), line)
-    return grouped
-
-
-def _codes(noted: Iterable[CycleException]) -> dict[str, tuple[str, ...]]:
-    """The exceptions that explain an amount, by budget; each once and in order."""
-    codes: defaultdict[str, set[str]] = defaultdict(set)
-    for one in noted:
-        if one.code in KEPT_OUT or one.code == "first_payment" or "-" in one.code:
-            codes[one.budget_reference].add(one.code)
-    return {reference: tuple(sorted(found)) for reference, found in codes.items()}
-
-
-_Part = tuple[LineKind, str]
-
-
-class _Side:
-    """What one cycle pays one budget, sorted by what it is for."""
-
-    __slots__ = ("clawback", "codes", "days", "one_off", "paid_pence", "put_right", "reissue",
-                 "retainer", "weekly")  # fmt: skip
-
-    def __init__(self, lines: Sequence[CycleLine], codes: tuple[str, ...]) -> None:
-        self.codes = codes
-        self.paid_pence = self.put_right = self.one_off = self.retainer = 0
-        self.clawback = self.reissue = self.days = 0
-        self.weekly: dict[_Part, tuple[int, int]] = {}  # pence, and weekly pence x days
-        runs: list[tuple[int, int]] = []
-        for line in lines:
-            self.paid_pence += line.amount_pence
-            if line.reissue_of:
-                self.reissue += line.amount_pence
-                continue
-            self.clawback -= line.deducted_pence
-            for owed in line.lines:
-                self._add(owed)
-                if owed.kind == "allocation" and not owed.adjustment:
-                    runs.append((owed.starts_on.toordinal(), owed.ends_on.toordinal()))
-        self.days = _days_covered(runs)
-
-    def _add(self, owed: EntitlementLine) -> None:
-        if owed.adjustment:
-            self.put_right += owed.amount_pence
-        elif owed.kind == "one_off":
-            self.one_off += owed.amount_pence
-        elif owed.kind == "retainer":
-            self.retainer += owed.amount_pence
-        else:
-            part = owed.kind, owed.line_reference
-            pence, rate_days = self.weekly.get(part, (0, 0))
-            # A contribution reduces: its rate is negative, as is its amount.
-            self.weekly[part] = pence + owed.amount_pence, rate_days + owed.weekly_pence * owed.days
-
-    @property
-    def is_suspended(self) -> bool:
-        return bool(self.retainer) or "suspended" in self.codes
-
-
-def _days_covered(runs: list[tuple[int, int]]) -> int:
-    """How many days some run covers; runs may overlap."""
-    covered, end = 0, 0
-    for first, last in sorted(runs) if len(runs) > 1 else runs:
-        if last > end:
-            covered += last - max(first - 1, end)
-            end = last
-    return covered
-
-
-def _causes(was: _Side, now: _Side) -> Mapping[Cause, int]:
+def _causes(was: PaidBudget, now: PaidBudget) -> Mapping[Cause, int]:
     """The difference by cause; those that come to nought may be among them."""
     parts: defaultdict[Cause, int] = defaultdict(int)
     parts["put_right"] += now.put_right - was.put_right
@@ -353,7 +265,7 @@ def _causes(was: _Side, now: _Side) -> Mapping[Cause, int]:
     return parts
 
 
-def _all_or_nothing(was: _Side, now: _Side) -> Cause:
+def _all_or_nothing(was: PaidBudget, now: PaidBudget) -> Cause:
     """Why one of the two cycles has no weekly money at all."""
     if not now.days:
         if now.is_suspended:
@@ -364,7 +276,7 @@ def _all_or_nothing(was: _Side, now: _Side) -> Cause:
     return "put_right" if "negative" in was.codes else "started"
 
 
-def _split_weekly(was: _Side, now: _Side, parts: defaultdict[Cause, int]) -> None:
+def _split_weekly(was: PaidBudget, now: PaidBudget, parts: defaultdict[Cause, int]) -> None:
     """Tell a change of rate from a change of days, as the module says."""
     shorter = now if now.days < was.days else was
     by_days: Cause = "suspension" if shorter.is_suspended else "part_period"

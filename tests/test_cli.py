@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.bank.bacs import read_bacs
+from ledger.bank.bacs_reader import read_bacs
 from ledger.demo_data import caseload_csv
 from tests.pbledger import ROOT, Pbledger, start
 

@@ -10,7 +10,7 @@ import pytest
 
 from ledger import demo
 from ledger.application import Ledger
-from ledger.bank.bacs import read_bacs
+from ledger.bank.bacs_reader import read_bacs
 from ledger.demo_data import caseload_csv
 from ledger.verification import verify_ledger
 from tests.pbledger import start

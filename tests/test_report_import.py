@@ -12,7 +12,7 @@ import pytest
 from ledger.aggregates.bank_report import BankReport, QueuedItem
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
-from ledger.bank.bacs import read_bacs
+from ledger.bank.bacs_reader import read_bacs
 from ledger.bank_reports import ReportBroughtIn, import_report, match_item, report_file
 from ledger.dates import england
 from ledger.errors import (
@@ -339,6 +339,9 @@ def test_a_file_that_bacs_refused_is_made_anew_under_the_next_serial(ledger: Led
     first, second = (read_bacs(bank_file(ledger, "C2026-01", s)) for s in ("000001", "000002"))
     assert (first.serial, second.serial) == ("000001", "000002")
     assert first.credits == second.credits
+    ledger.projections.catch_up()
+    [totals] = finance_totals(ledger.engine, "C2026-01")
+    assert totals["issued_pence"] == totals["scheduled_pence"] == 3 * FOUR_WEEKS, "once"
     assert len({payment.amount_pence for payment in second.credits}) == 1
     with pytest.raises(CycleNotIssued):
         bring_in(ledger, input_report(cycle, serial="000001"), "04-01")

@@ -190,6 +190,7 @@ class MassChange(EventSourced):
     """A change to many budgets."""
 
     STREAM: ClassVar[str] = "mass-change"
+    READ_AT_ONCE: ClassVar[int] = 10  # of 500 lines each
 
     def __init__(self, reference: str) -> None:
         super().__init__(reference)

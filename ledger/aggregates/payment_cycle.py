@@ -50,6 +50,7 @@ class PaymentCycle(EventSourced):
     """A run of payments for a period, paid on one day."""
 
     STREAM: ClassVar[str] = "payment-cycle"
+    READ_AT_ONCE: ClassVar[int] = 10  # of 500 lines each
 
     def __init__(self, reference: str) -> None:
         super().__init__(reference)
@@ -204,14 +205,16 @@ class PaymentCycle(EventSourced):
         """
         if submission_serial in self.refused_serials:
             return
-        self._require_sent(submission_serial)
+        sent = self._require_sent(submission_serial)
         if self.rejected_count or self.status == "settled":
             raise CycleNotIssued(f"Some of {self.reference} was taken or is paid already.")
         self._record(
             CycleFileRefused(
+                reference=self.reference,
                 report_reference=report_reference,
                 submission_serial=submission_serial,
                 reason_code=reason_code,
+                funding=sent.funding,
                 **said,
             )
         )
@@ -251,11 +254,13 @@ class PaymentCycle(EventSourced):
         paid_pence = self.prepared.total_pence - self.rejected_pence
         self._record(CycleSettled(total_pence=paid_pence, **said))
 
-    def _require_sent(self, submission_serial: str) -> None:
-        if self.require_issued().submission_serial != submission_serial:
+    def _require_sent(self, submission_serial: str) -> CycleIssued:
+        issued = self.require_issued()
+        if issued.submission_serial != submission_serial:
             raise CycleNotIssued(
                 f"The file {submission_serial} is not the one that was sent for {self.reference}."
             )
+        return issued
 
     def require_issuable(self) -> None:
         """A bank file may be made now: the cycle is approved and none was made before."""
