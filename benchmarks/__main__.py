@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bank_reports, commands, mass_change
+from benchmarks import bank_reports, commands, mass_change, scheduler
 from tests.postgres import DURABLE_SETTING, fresh_database, start_bundled_server, wait_for_server
 
 # (budgets, four-weekly cycles of history each); 26 are two years
@@ -94,6 +94,7 @@ def main() -> None:
     changes = Table(*mass_change.COLUMNS, title="A mass change: everybody assessed again")
     whole = Table(*commands.COLUMNS, title="Commands as whole processes")
     reports = Table(*bank_reports.COLUMNS, title="A bank's report: every payment came back")
+    idle = Table(*scheduler.COLUMNS, title="The scheduler while nothing is due")
     os.environ[DURABLE_SETTING] = "1"
     server = start_bundled_server()
     try:
@@ -105,7 +106,9 @@ def main() -> None:
             whole.add_row(*commands.row(store, result))
         for store, result in on_both(console, "bank_reports", RETURNED):
             reports.add_row(*bank_reports.row(store, result))
-        console.print(table, changes, whole, reports)
+        for store, result in on_both(console, "scheduler", [(10_000, 0)]):
+            idle.add_row(*scheduler.row(store, result))
+        console.print(table, changes, whole, reports, idle)
     finally:
         server.stop()
 
