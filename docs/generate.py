@@ -27,6 +27,7 @@ from docs.assessment_page import assessment_page
 from docs.letters_page import letters_page
 from docs.markdown import code, page, paragraph, table
 from docs.rates_page import rates_page
+from docs.roles_page import roles_page
 from ledger.aggregates.bank_report import QUEUED_BECAUSE
 from ledger.aggregates.care_decisions import LAWFUL_EXCLUSIONS
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
@@ -505,6 +506,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "rates.md": rates_page,
     "read-tables.md": read_tables_page,
     "refusals.md": refusals_page,
+    "roles.md": roles_page,
     "settings.md": settings_page,
 }
 """The pages of docs/reference/ that are made here."""

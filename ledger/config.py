@@ -219,6 +219,11 @@ class Settings(BaseSettings):
         description="How often a scheduler that waits tries to lead, and one that leads makes "
         "sure that it still does.",
     )
+    development_sign_in: bool = Field(
+        default=False,
+        description="Whether people on this machine are believed who they say they are, without "
+        "proof. For trying things out; never where there is real money.",
+    )
     host: str = Field(
         default="127.0.0.1", description="Where the server listens; loopback only for now."
     )

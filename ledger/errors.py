@@ -34,6 +34,33 @@ class Refusal(Exception):
         cls.rule = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
 
 
+# --- who asks -----------------------------------------------------------------------------
+
+
+class NotSignedIn(Refusal):
+    """Whoever asks must say who they are, and prove it."""
+
+    status = 401
+
+
+class NotPermitted(Refusal):
+    """None of your roles has the permission that this needs."""
+
+    status = 403
+
+
+class UserNotFound(Refusal):
+    """There is no user with that name."""
+
+    status = 404
+
+
+class UserNameTaken(Refusal):
+    """A name under which someone's acts are recorded is theirs for ever."""
+
+    status = 409
+
+
 # --- input that cannot be read ------------------------------------------------------------
 
 

@@ -105,7 +105,11 @@ class Api:
         return answer
 
     def get(self, path: str, **params: Any) -> Answer:
-        return self.request("GET", path, params=params)
+        return self.ask(path, params=params)
+
+    def ask(self, path: str, by: str = "ann", **asked: Any) -> Answer:
+        """A question of someone's, its address as it is."""
+        return self.request("GET", path, headers={"X-Acting-As": by}, **asked)
 
     def write(
         self,

@@ -46,6 +46,7 @@ def settings_for(database_url: str, folder: Path) -> Settings:
         database_url=database_url,
         key_file=folder / "ledger.key",
         files_folder=folder / "files",
+        development_sign_in=True,
         bacs_service_user_number="123456",
         bacs_sort_code="200000",
         bacs_account_number="12345678",

@@ -31,6 +31,8 @@ KEPT = (
     "contact_details",
     "letters",
     "idempotency_keys",
+    "users",
+    "user_names",
 )
 
 

@@ -208,6 +208,7 @@ def test_the_api_answers_as_the_page_says(tmp_path, sqlite_url):
         _env_file=None,  # type: ignore[call-arg]
         database_url=sqlite_url,
         key_file=tmp_path / "key",
+        development_sign_in=True,
     )
     Ledger.initialise(settings)
     server = TestClient(

@@ -12,6 +12,8 @@ from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import guard, needs
+from ledger.access.sign_in import SignIn
 from ledger.api import (
     accounts,
     assessment_import,
@@ -32,7 +34,7 @@ from ledger.api import (
     statements,
 )
 from ledger.api.openapi import described
-from ledger.api.requests import LoopbackOnly
+from ledger.api.requests import LoopbackOnly, who_asks
 from ledger.application import Ledger
 from ledger.config import Settings
 
@@ -64,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         with Ledger(settings or Settings()) as app.state.ledger:
+            app.state.sign_in = SignIn(app.state.ledger)
             yield
 
     # No pages that load scripts from elsewhere: the description is JSON.
@@ -74,9 +77,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # As they are: an included router looks for the route twice at every request.
         app.router.routes.extend(noun.router.routes)
     app.add_api_route("/v1/openapi.json", _description, include_in_schema=False)
+    guard(app.routes, who_asks)
     return app
 
 
+@needs(None)
 def _description(request: Request) -> Response:
     """The OpenAPI description of everything here."""
     return Response(described(request.app), media_type="application/json")

@@ -10,6 +10,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.accounting_periods import ACCOUNTS, ONE_DAY, AccountingPeriods
 from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.api.budgets import catch_up
@@ -120,6 +121,7 @@ class AccountsClosed(msgspec.Struct):
 
 @router.get("/v1/accounts/periods", summary="List the closed periods",
             **reads(ClosedPeriods, missing=False))  # fmt: skip
+@needs("accounts.read")
 def closed_periods(request: Request) -> Response:
     """Who closed each, when, and at which event of the log."""
     ledger = ledger_of(request)
@@ -130,6 +132,7 @@ def closed_periods(request: Request) -> Response:
 
 @router.get("/v1/accounts/trial-balance", summary="Show the trial balance of some days",
             **reads(TrialBalance, missing=False))  # fmt: skip
+@needs("accounts.read")
 def show_trial_balance(
     request: Request,
     period: PeriodAsked,
@@ -146,6 +149,7 @@ def show_trial_balance(
 
 @router.get("/v1/accounts/adjustments", summary="List what fell in from earlier days",
             **reads(Adjustments, missing=False))  # fmt: skip
+@needs("accounts.read")
 def adjustments(
     request: Request,
     period: PeriodAsked,
@@ -173,6 +177,7 @@ _close = BodyOf(CloseAccounts)
 
 @router.post("/v1/accounts/close", summary="Close the accounts to a day",
              **writes(AccountsClosed, CloseAccounts, if_match=True))  # fmt: skip
+@needs("accounts.close")
 def close(write: Writing) -> Response:
     """Close a period that is over, for good. What is recorded afterwards and takes effect by
     then is accounted for on the day after; nothing is refused. The same day again: no change."""

@@ -9,6 +9,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import WRITE_HEADERS, WRITE_PROBLEMS, problems, reads
 from ledger.api.requests import LongRoute, Write, Writing
@@ -38,6 +39,7 @@ def _takes_csv() -> dict[str, Any]:
 
 
 @router.post("/v1/assessments/import", summary="Import a file of assessments", **_takes_csv())
+@needs("contributions.assess")
 async def import_file(write: Writing, dry_run: DryRun = False) -> Response:
     """Record every financial assessment of an assessment file (CSV in UTF-8), or none of them.
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from sqlalchemy import Table, select
 
+from ledger.access.guard import needs
 from ledger.aggregates.care_decisions import AgreementSigned
 from ledger.aggregates.clawbacks import Clawback, Deduction
 from ledger.aggregates.event_sourced import TOPICS, Event, Recorded, stream_id
@@ -205,6 +206,7 @@ class Budget(msgspec.Struct):
 
 
 @router.get("/v1/budgets", summary="List the budgets", **reads(BudgetRegister, missing=False))
+@needs("budgets.find")
 def list_budgets(
     request: Request,
     after: Annotated[str, Query(max_length=20, description="Begin after this reference.")] = "",
@@ -220,6 +222,7 @@ def list_budgets(
 
 @router.get("/v1/budgets/{reference:reference}/history", summary="Read out the history",
             **reads(BudgetHistory))  # fmt: skip
+@needs("budgets.read")
 def budget_history(request: Request, reference: str, as_of: AsOfAsked) -> Response:
     """Every event in plain English: what took effect by `on`, as known at `known_at`."""
     history = list(ledger_of(request).history(PersonalBudget, reference))
@@ -231,6 +234,7 @@ def budget_history(request: Request, reference: str, as_of: AsOfAsked) -> Respon
 
 @router.get("/v1/budgets/{reference:reference}/balance", summary="Show the balances",
             **reads(BudgetBalance))  # fmt: skip
+@needs("budgets.read")
 def budget_balance(request: Request, reference: str, as_of: AsOfAsked) -> Response:
     """The accounts as of the end of `on` and as known at `known_at`; now, if neither is given."""
     ledger = ledger_of(request)
@@ -246,6 +250,7 @@ def budget_balance(request: Request, reference: str, as_of: AsOfAsked) -> Respon
 
 
 @router.get("/v1/budgets/{reference:reference}", summary="Show a budget", **reads(Budget))
+@needs("budgets.read")
 def show_budget(request: Request, reference: str, as_of: AsOfAsked) -> Response:
     """Where the budget stands, as known at `known_at`, with the terms in force on `on` (today,
     if not given) and what is due for the days up to it."""

@@ -12,6 +12,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.aggregates.mass_change import (
     LineOutcome,
@@ -135,6 +136,7 @@ def shown(change: MassChange) -> Change:
 
 @router.get("/v1/changes", summary="List the mass changes",
             **reads(ChangeRegister, missing=False))  # fmt: skip
+@needs("changes.read")
 def list_changes(
     request: Request,
     after: Annotated[str, Query(max_length=20, description="Begin after this reference.")] = "",
@@ -146,6 +148,7 @@ def list_changes(
 
 
 @router.get(_AT, summary="Show a mass change", **reads(Change))
+@needs("changes.read")
 def show_change(request: Request, reference: str) -> Response:
     """Parameters, totals, hash and status, and which budgets moved on since it was prepared."""
     ledger = ledger_of(request)
@@ -157,6 +160,7 @@ def show_change(request: Request, reference: str) -> Response:
 
 
 @router.get(f"{_AT}/lines", summary="List the budgets of a mass change", **reads(ChangeLines))
+@needs("changes.read")
 def change_lines(
     request: Request,
     reference: str,
@@ -234,6 +238,7 @@ _takes = partial(writes, Change, if_match=True)
 
 @_steps.post(f"{_AT}/prepare", summary="Prepare a mass change",
              **_takes(PrepareChange, created="The mass change is new."))  # fmt: skip
+@needs("changes.prepare")
 def prepare(reference: str, write: Writing) -> Response:
     """Work out what would change on every budget; again replaces what was prepared before.
 
@@ -299,6 +304,7 @@ def _step(
 
 
 @_steps.post(f"{_AT}/approve", summary="Approve a mass change", **_takes(ApproveChange))
+@needs("changes.approve")
 def approve(reference: str, write: Writing) -> Response:
     """Approve exactly the total and hash that were looked at, by someone other than who
     prepared it. Nothing is changed until it is applied."""
@@ -320,6 +326,7 @@ def approve(reference: str, write: Writing) -> Response:
 
 
 @_steps.post(f"{_AT}/reject", summary="Reject a mass change", **_takes(RejectChange))
+@needs("changes.approve")
 def reject(reference: str, write: Writing) -> Response:
     """Turn it down, by someone other than who prepared it. It can be prepared again."""
     body = _reject.read(write.body)
@@ -338,6 +345,7 @@ def reject(reference: str, write: Writing) -> Response:
 
 
 @_steps.post(f"{_AT}/apply", summary="Apply a mass change", **_takes(ChangeStep))
+@needs("changes.prepare")
 def apply(reference: str, write: Writing) -> Response:
     """Change every budget that comes to exactly what was approved; the others are passed over
     and answered with the reason. Broken off, it goes on where it stopped when asked again."""

@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
 from ledger.api.problems import HEADERS
@@ -59,6 +60,7 @@ def _described() -> dict[str, Any]:
 
 @router.get("/v1/cycles/{reference:cycle}/differences", summary="Say what changed and why",
             **_described())  # fmt: skip
+@needs("cycles.read")
 def cycle_changes(
     request: Request,
     reference: str,

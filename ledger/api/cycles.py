@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.cycle_events import CycleException, CycleLine
 from ledger.api.budgets import catch_up, register_page
 from ledger.api.cycle_reading import Cycle, listed, read_cycle, shown
@@ -114,6 +115,7 @@ After = Annotated[int, Query(ge=0, le=10**9, description="Begin after this many.
 
 
 @router.get("/v1/cycles", summary="List the cycles", **reads(CycleRegister, missing=False))
+@needs("cycles.read")
 def list_cycles(
     request: Request,
     after: Annotated[str, Query(max_length=20, description="Begin after this reference.")] = "",
@@ -126,6 +128,7 @@ def list_cycles(
 
 
 @router.get(_AT, summary="Show a cycle", **reads(Cycle))
+@needs("cycles.read")
 def show_cycle(request: Request, reference: str) -> Response:
     """Totals, hash and status."""
     now = read_cycle(ledger_of(request), reference)
@@ -133,6 +136,7 @@ def show_cycle(request: Request, reference: str) -> Response:
 
 
 @router.get(f"{_AT}/lines", summary="List the payments of a cycle", **reads(CycleLines))
+@needs("cycles.read")
 def cycle_lines(request: Request, reference: str, after: After = 0, limit: Limit = 100) -> Response:
     """The payments to be made, in order of budget reference, each with how it was worked out."""
     ledger = ledger_of(request)
@@ -147,6 +151,7 @@ def cycle_lines(request: Request, reference: str, after: After = 0, limit: Limit
 
 @router.get(f"{_AT}/exceptions", summary="List what the approver should see",
             **reads(CycleExceptions))  # fmt: skip
+@needs("cycles.read")
 def cycle_exceptions(
     request: Request, reference: str, after: After = 0, limit: Limit = 100
 ) -> Response:
@@ -161,6 +166,7 @@ def cycle_exceptions(
 
 
 @router.get(f"{_AT}/totals", summary="Total a cycle by funding", **reads(CycleTotals))
+@needs("cycles.read")
 def cycle_totals(request: Request, reference: str) -> Response:
     """By funding stream and cost centre: as prepared, and as scheduled, issued and paid."""
     ledger = ledger_of(request)
@@ -185,6 +191,7 @@ def cycle_totals(request: Request, reference: str) -> Response:
         **problems(403, 404, 409, 422, 500, 503),
     },
 )
+@needs("cycles.prepare")
 def cycle_file(request: Request, reference: str) -> Response:
     """The very bytes that were issued, every time. The one answer with account numbers in it."""
     ledger = ledger_of(request)

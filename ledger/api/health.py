@@ -6,6 +6,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
 from ledger.api.problems import problem
@@ -33,12 +34,14 @@ class Ready(msgspec.Struct):
 
 
 @router.get("/health", summary="Is it alive?", responses=reads(Alive, missing=False)["responses"])
+@needs(None)
 async def health() -> Response:
     """The process answers; nothing else is looked at."""
     return answer(Alive("alive"))
 
 
 @router.get("/ready", summary="Is it ready?", responses=reads(Ready, missing=False)["responses"])
+@needs(None)
 def ready(request: Request) -> Response:
     """503 while the database does not answer, or the read tables stopped or are out of date."""
     status = ledger_of(request).projections.status()

@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
 from ledger.api.problems import HEADERS
@@ -52,6 +53,7 @@ def _with_page(struct: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 @router.get("/v1/letters", summary="List the letters", **reads(LetterRegister))
+@needs("letters.read")
 def list_letters(
     request: Request,
     state: Annotated[LetterState | None, Query(description="Only those in this state.")] = None,
@@ -64,6 +66,7 @@ def list_letters(
 
 @router.get("/v1/budgets/{reference:reference}/letters", summary="List a budget's letters",
             **reads(LetterRegister))  # fmt: skip
+@needs("letters.read")
 def budget_letters(
     request: Request, reference: str, after: After = "", limit: Limit = 100
 ) -> Response:
@@ -84,6 +87,7 @@ def _page(
 
 
 @router.get("/v1/letters/{letter}", summary="Show a letter", **_with_page(LetterEntry))
+@needs("letters.read")
 def show_letter(request: Request, letter: str, form: Form = "json") -> Response:
     """Where a letter stands; with `format=html` the letter as it was sent, or as it would be
     sent now. What was sent as plain text is answered as plain text."""
@@ -98,6 +102,7 @@ def show_letter(request: Request, letter: str, form: Form = "json") -> Response:
 
 @router.get("/v1/cycles/{reference:cycle}/advices/{payment}", summary="Show a remittance advice",
             **_with_page(Advice))  # fmt: skip
+@needs("letters.read")
 def show_advice(request: Request, reference: str, payment: str, form: Form = "json") -> Response:
     """What one payment of an issued cycle is made up of, line by line, as it would be sent now."""
     found = advice_of(ledger_of(request), reference, payment)

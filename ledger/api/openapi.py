@@ -9,16 +9,18 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from starlette.convertors import Convertor, register_url_convertor
 
+from ledger.access.guard import needed
 from ledger.api.problems import MEDIA_TYPE, Fault, Problem
 
 DESCRIPTION = """
 Personal budgets and the payments made from them, as an event-sourced ledger.
 
-**Only from this machine, for now.** Until people can sign in, every request from elsewhere is
-refused, and every change says in `X-Acting-As` who makes it. That header is temporary: it is
-believed, not checked.
+**Everybody who asks has signed in,** and may do what their roles permit. Where
+`LEDGER_DEVELOPMENT_SIGN_IN` is set, people on this machine are believed: every request then says
+in `X-Acting-As` who asks. That header is believed, not checked, and is for trying things out.
 
 **Every change has a key.** Send a new `Idempotency-Key` with each change and the same one when
 you repeat it: the same request again gets the first answer, byte for byte, with
@@ -48,13 +50,6 @@ TAGS = [
 ]
 WRITE_HEADERS = [
     {
-        "name": "X-Acting-As",
-        "in": "header",
-        "required": True,
-        "description": "Who makes the change. Temporary, until sign-in: believed, not checked.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 100},
-    },
-    {
         "name": "Idempotency-Key",
         "in": "header",
         "required": True,
@@ -62,6 +57,14 @@ WRITE_HEADERS = [
         "schema": {"type": "string", "minLength": 1, "maxLength": 200},
     },
 ]
+SECURITY = {
+    "believed": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Acting-As",
+        "description": "Who asks, without proof: with LEDGER_DEVELOPMENT_SIGN_IN, on this machine.",
+    },
+}
 IF_MATCH = {
     "name": "If-Match",
     "in": "header",
@@ -69,8 +72,8 @@ IF_MATCH = {
     "description": 'The version you looked at, such as "7": 412 if it has moved on.',
     "schema": {"type": "string"},
 }
-READ_PROBLEMS = (403, 404, 422, 500, 503)
-WRITE_PROBLEMS = (400, 403, 404, 409, 413, 422, 500, 503)
+READ_PROBLEMS = (401, 403, 404, 422, 500, 503)
+WRITE_PROBLEMS = (400, 401, 403, 404, 409, 413, 422, 500, 503)
 
 _structs: dict[str, type[msgspec.Struct]] = {}
 
@@ -172,4 +175,11 @@ def described(app: FastAPI) -> bytes:
         _structs.values(), ref_template="#/components/schemas/{name}"
     )
     made.setdefault("components", {}).setdefault("schemas", {}).update(components)
+    made["components"]["securitySchemes"] = SECURITY
+    for route in app.routes:
+        if isinstance(route, APIRoute) and (permission := needed(route)):
+            for method in route.methods or ():
+                operation = made["paths"][route.path_format][method.lower()]
+                operation["description"] += f"\n\nNeeds the permission `{permission}`."
+                operation["security"] = [{name: []} for name in SECURITY]
     return msgspec.json.encode(made)

@@ -13,6 +13,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.payees import ModulusCheck, NameAnswer, Payee
 from ledger.api.idempotency import REPLAYED, Once, answer
 from ledger.api.openapi import reads, writes
@@ -99,6 +100,7 @@ _recorded = msgspec.json.Decoder(LookRecorded)
 
 @_writing.post("/v1/payees/{reference:payee}/look", summary="Look at a payee in full",
                **writes(PayeeShown, LookAsked))  # fmt: skip
+@needs("payees.look")
 def look(reference: str, write: Writing) -> Response:
     """Record who looks, when and why, and then answer with the account in full.
 
@@ -129,6 +131,7 @@ def look(reference: str, write: Writing) -> Response:
 
 
 @router.get("/v1/payee-looks", summary="List who looked at payees", **reads(PayeeLooks))
+@needs("audit.read")
 def list_looks(
     request: Request,
     budget: Annotated[

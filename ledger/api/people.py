@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.api.idempotency import Once
 from ledger.api.openapi import writes
 from ledger.api.requests import BodyOf, WriteRoute, Writing
@@ -58,6 +59,7 @@ _contact = BodyOf(ContactToRecord)
 @router.put("/v1/people/{reference:reference}", summary="Register a person",
             **writes(PersonRegistered, PersonToRegister,
                      created="The person was not known before."))  # fmt: skip
+@needs("people.register")
 def register_person(reference: str, write: Writing) -> Response:
     """Seal a person's name and date of birth under their reference; the same again changes
     nothing, and other details under a known reference are refused."""
@@ -78,6 +80,7 @@ def register_person(reference: str, write: Writing) -> Response:
 
 @router.put("/v1/people/{reference:reference}/contact", summary="Record contact details",
             **writes(ContactRecorded, ContactToRecord))  # fmt: skip
+@needs("people.register")
 def record_contact(reference: str, write: Writing) -> Response:
     """Seal how a person is to be written to, in the place of all that was recorded before."""
     if write.expected_version is not None:

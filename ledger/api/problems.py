@@ -46,15 +46,9 @@ class Fault(msgspec.Struct):
 
 
 class NotLoopback(Refusal):
-    """Until people can sign in, only programs on this machine may use the API."""
+    """While people are believed who they say they are, only this machine may ask."""
 
     status = 403
-
-
-class ActingPersonMissing(Refusal):
-    """Every change says who makes it, in the header X-Acting-As."""
-
-    status = 400
 
 
 class IdempotencyKeyMissing(Refusal):

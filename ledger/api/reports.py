@@ -11,6 +11,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.bank_report import BankReport, Dismissal, ReportKind
 from ledger.aggregates.event_sourced import Recorded
 from ledger.api.budgets import catch_up, register_page
@@ -122,6 +123,7 @@ def _takes_xml() -> dict[str, Any]:
 
 
 @router.post("/v1/reports", summary="Bring in a bank's report", **_takes_xml())
+@needs("reports.import")
 async def bring_in(
     write: Annotated[Write, Depends(read_large_write)], dry_run: DryRun = False
 ) -> Response:
@@ -153,6 +155,7 @@ def _brought_in(write: Write, dry_run: bool) -> Response:
 
 
 @router.get("/v1/reports", summary="List the bank reports", **reads(ReportRegister, missing=False))
+@needs("reports.read")
 def list_reports(
     request: Request,
     after: Annotated[str, Query(max_length=20, description="Begin after this reference.")] = "",
@@ -165,6 +168,7 @@ def list_reports(
 
 
 @router.get("/v1/reports/queue", summary="List what waits", **reads(ReportQueue, missing=False))
+@needs("reports.read")
 def queue(request: Request) -> Response:
     """The items that fit no payment, each with why."""
     ledger = ledger_of(request)
@@ -182,6 +186,7 @@ def _resolved(once: Once, report: BankReport) -> list[Beside]:
 
 @items.post(f"{_AT}/match", summary="Match an item",
             **writes(ReportItemResolved, ItemMatch))  # fmt: skip
+@needs("reports.import")
 def match(reference: str, write: Writing) -> Response:
     """Record an item that waits on the payment it is found to be about."""
     body = _match.read(write.body)
@@ -204,6 +209,7 @@ def match(reference: str, write: Writing) -> Response:
 
 @items.post(f"{_AT}/dismiss", summary="Dismiss an item",
             **writes(ReportItemResolved, ItemDismissal))  # fmt: skip
+@needs("reports.import")
 def dismiss(reference: str, write: Writing) -> Response:
     """Decide that nothing is to be recorded for an item that waits."""
     body = _dismiss.read(write.body)
@@ -230,6 +236,7 @@ router.routes.extend(items.routes)
 
 
 @router.get("/v1/suspense", summary="List what came back", **reads(Suspense, missing=False))
+@needs("reports.read")
 def in_suspense(
     request: Request,
     on: Annotated[

@@ -16,9 +16,11 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ledger.access.guard import actor_of
+from ledger.access.sign_in import SignIn
+from ledger.access.users import Actor
 from ledger.aggregates.event_sourced import Said
 from ledger.api.problems import (
-    ActingPersonMissing,
     BodyInvalid,
     BodyTooLarge,
     BodyUnreadable,
@@ -31,7 +33,7 @@ from ledger.api.problems import (
 from ledger.application import Ledger, said
 from ledger.commands import require_keepable
 from ledger.dates import Period, day_in_england, parse_date
-from ledger.errors import InvalidDate, Refusal
+from ledger.errors import InvalidDate, NotSignedIn, Refusal
 
 MOST_BYTES = 1_000_000
 MOST_BYTES_OF_A_FILE = 32_000_000
@@ -57,8 +59,13 @@ def _is_loopback(host: str) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
+def _believes(scope: Scope) -> bool:
+    sign_in: SignIn = scope["app"].state.sign_in
+    return sign_in.in_development
+
+
 class LoopbackOnly:
-    """Refuses every request that is not from and to this machine, until people can sign in.
+    """Refuses every request that is not from and to this machine while anybody is believed.
 
     The Host header is looked at as well: a page of another site, open in a browser on this
     machine, can come from here too, under a name of its own (DNS rebinding).
@@ -68,7 +75,7 @@ class LoopbackOnly:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or self._is_from_here(scope):
+        if scope["type"] == "lifespan" or not _believes(scope) or self._is_from_here(scope):
             await self._app(scope, receive, send)
         else:
             await problem(NotLoopback())(scope, receive, send)
@@ -81,6 +88,15 @@ class LoopbackOnly:
 
 
 # --- who asks for what --------------------------------------------------------------------
+
+
+def who_asks(request: Request) -> Actor:
+    """Who asks, by what they send with each request."""
+    sign_in: SignIn = request.app.state.sign_in
+    person = request.headers.get("x-acting-as", "")
+    if not _PERSON.fullmatch(person):
+        raise NotSignedIn()
+    return sign_in.believed(person)
 
 
 def ledger_of(request: Request) -> Ledger:
@@ -119,9 +135,6 @@ async def read_large_write(request: Request) -> Write:
 
 async def _read(request: Request, most_bytes: int) -> Write:
     headers = request.headers
-    person = headers.get("x-acting-as", "")
-    if not _PERSON.fullmatch(person):
-        raise ActingPersonMissing()
     key = headers.get("idempotency-key", "")
     if not _PRINTABLE.fullmatch(key):
         raise IdempotencyKeyMissing("Idempotency-Key must be 1 to 200 printable characters.")
@@ -129,7 +142,7 @@ async def _read(request: Request, most_bytes: int) -> Write:
         ledger=ledger_of(request),
         method=request.method,
         path=request.scope["path"],
-        acting_as=person,
+        acting_as=actor_of(request).name,
         key=key,
         body=await _body(request, most_bytes),
         expected_version=_expected_version(headers.get("if-match")),

@@ -24,6 +24,7 @@ from ledger.cli import (
     rates,
     reports,
     suspense,
+    users,
 )
 from ledger.cli.session import Session, Verbs
 
@@ -82,6 +83,7 @@ app.add_typer(modulus.app, name="modulus")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(letters.app, name="letters")
+app.add_typer(users.app, name="users")
 
 
 def main() -> None:
