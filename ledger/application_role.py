@@ -14,6 +14,7 @@ _DURABLE_RIGHTS = {
     "payee_looks": "SELECT, INSERT",  # who looked stays
     "users": "SELECT, INSERT",  # who had which role stays
     "user_names": "SELECT, INSERT",
+    "web_sessions": "SELECT, INSERT, UPDATE, DELETE",
     "financial_assessments": "SELECT, INSERT, DELETE",
     "contact_details": "SELECT, INSERT, DELETE",
     "letters": "SELECT, INSERT, UPDATE, DELETE",

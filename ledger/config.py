@@ -29,6 +29,11 @@ class Settings(BaseSettings):
     )
     acting_as: str = Field(default="", description="Who is acting, when --as is not given.")
     council_name: str = Field(default="Example Council", description="The council's name on pages.")
+    council_colour: str = Field(
+        default="#1d4f5f",
+        pattern=r"^#[0-9a-fA-F]{6}$",
+        description="The colour of the pages' header, dark enough for white words on it.",
+    )
     council_address: str = Field(
         default="", description="The council's postal address on letters, in one line."
     )
@@ -223,6 +228,12 @@ class Settings(BaseSettings):
         default=False,
         description="Whether people on this machine are believed who they say they are, without "
         "proof. For trying things out; never where there is real money.",
+    )
+    session_idle_minutes: int = Field(
+        default=30, ge=5, le=120, description="Who has done nothing for so long must sign in again."
+    )
+    session_longest_hours: int = Field(
+        default=10, ge=1, le=24, description="After so long everybody must sign in again."
     )
     host: str = Field(
         default="127.0.0.1", description="Where the server listens; loopback only for now."

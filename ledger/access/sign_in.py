@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ledger.access.roles import STAFF
+from collections.abc import Iterable
+
+from ledger.access.roles import STAFF, Role
 from ledger.access.users import DEVELOPMENT, Actor, user_of
 from ledger.application import Ledger
 from ledger.errors import NotSignedIn
@@ -14,6 +16,16 @@ class SignIn:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.in_development = ledger.settings.development_sign_in
+
+    def known(self, issuer: str, subject: str, also: Iterable[Role]) -> Actor:
+        """Someone who signed in and is known here, as they stand now, with roles that came with
+        their sign-in. Raises `NotSignedIn`."""
+        if issuer == DEVELOPMENT and not self.in_development:
+            raise NotSignedIn()
+        user = user_of(self._ledger.engine, issuer, subject)
+        if user is None or user.is_disabled:
+            raise NotSignedIn("You are not known here, or not any more.")
+        return user.actor(also)
 
     def believed(self, name: str) -> Actor:
         """Someone of whom nothing but a name is known, where a setting allows that.

@@ -174,7 +174,7 @@ def serve(ctx: typer.Context, host: Host = "", port: Port = 0) -> None:
     import uvicorn
 
     uvicorn.run(
-        "ledger.api:create_app", factory=True, host=host, port=port or session.settings.port
+        "ledger.server:create_app", factory=True, host=host, port=port or session.settings.port
     )
 
 

@@ -1,4 +1,4 @@
-"""Users, their roles, and the names their acts are recorded under."""
+"""Users, their roles, the names their acts are recorded under, and who has signed in."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,6 +24,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_users"),
     )
     op.create_index("ix_users_issuer", "users", ["issuer", "subject"])
+    op.create_table(
+        "web_sessions",
+        sa.Column("number_sha256", sa.Text, nullable=False),
+        sa.Column("data", sa.LargeBinary, nullable=False),
+        sa.Column("ends_at", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("number_sha256", name="pk_web_sessions"),
+    )
+    op.create_index("ix_web_sessions_ends_at", "web_sessions", ["ends_at"])
     op.create_table(
         "user_names",
         sa.Column("name", sa.Text, nullable=False),

@@ -1,0 +1,20 @@
+"""The first page after signing in: what there is for each role to do."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from ledger.access.guard import needs
+from ledger.web.pages import page
+from ledger.web.sessions import who_asks
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+@needs(None)
+def home(request: Request) -> Response:
+    """What whoever has signed in can do here."""
+    request.scope["actor"] = who_asks(request)
+    return page(request, "home.html")
