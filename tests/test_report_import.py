@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ledger.aggregates.bank_report import BankReport, QueuedItem
+from ledger.aggregates.cycle_events import CycleSettled
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.bank.bacs_reader import read_bacs
@@ -19,6 +20,8 @@ from ledger.errors import (
     BankFileUnreadable,
     CycleNotIssued,
     InvalidValue,
+    PaymentNotFound,
+    PaymentNotIssued,
     ReportAboutUnknownFile,
     ReportForAnotherUser,
     ReportItemAlreadyResolved,
@@ -268,6 +271,23 @@ def test_an_item_is_matched_only_to_a_payment_of_its_amount(ledger: Ledger):
     assert log_of(ledger) == before
 
 
+def test_an_item_is_matched_only_to_a_payment_that_was_sent_and_did_not_come_back_before(
+    ledger: Ledger,
+):
+    first = settle(ledger, sent(ledger))
+    second = approve(ledger, prepare(ledger, 2))
+    bring_in(ledger, came_back(first, 1))
+    items = [Returned("STRANGER", FOUR_WEEKS, "0128")]
+    reference = bring_in(ledger, arucs_xml(SUN, items, BACK_ON)).reference
+    before = log_of(ledger)
+    for this, refusal in ((payment(first), ReportItemDiffers), (payment(second), PaymentNotIssued)):
+        with pytest.raises(refusal):
+            match(ledger, reference, 1, budget_reference="PB000001", payment_reference=this)
+    with pytest.raises(PaymentNotFound):
+        match(ledger, reference, 1, budget_reference="PB000001", payment_reference="DP1")
+    assert log_of(ledger) == before
+
+
 def test_an_item_of_nobodys_is_dismissed_with_its_reason(ledger: Ledger):
     reference, _ = a_queue(ledger)
     ledger.change(
@@ -321,6 +341,32 @@ def test_a_payment_that_bacs_did_not_take_never_left_and_is_held(ledger: Ledger)
         0,
     )
     assert all_balances(ledger.engine)["bank"] == -2 * FOUR_WEEKS
+    assert verify_ledger(ledger).difference is None
+
+
+def test_what_bacs_did_not_take_under_a_garbled_reference_is_known_to_the_cycle_once_found(
+    ledger: Ledger,
+):
+    first, second = settle(ledger, sent(ledger)), sent(ledger, 2)
+    garbled = input_report_xml(
+        SUN,
+        "000002",
+        accepted=(2, 2 * FOUR_WEEKS),
+        processing_on=date(2026, 4, 30),
+        errors=[Refused("GARBLED", FOUR_WEEKS)],
+    )
+    reference = bring_in(ledger, garbled, "04-29").reference
+    with pytest.raises(ReportItemDiffers, match="C2026-02"):
+        match(
+            ledger, reference, 1, budget_reference="PB000003", payment_reference=payment(first, 3)
+        )
+    match(ledger, reference, 1, budget_reference="PB000003", payment_reference=payment(second, 3))
+    now = ledger.cycle("C2026-02")
+    assert (now.is_taken, now.rejected_count, now.rejected_pence) == (True, 1, FOUR_WEEKS)
+    settle(ledger, now)
+    settled = [recorded.event for recorded in ledger.history(PaymentCycle, "C2026-02")][-1]
+    assert isinstance(settled, CycleSettled)
+    assert settled.total_pence == 2 * FOUR_WEEKS
     assert verify_ledger(ledger).difference is None
 
 

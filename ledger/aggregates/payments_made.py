@@ -134,7 +134,7 @@ class PaymentsMade(EstateCases, Recovery):
 
         In effect from the day it was to be paid, so that no day has the one without the other.
         """
-        payment = self._require_payment(payment_reference)
+        payment = self.require_payment(payment_reference)
         if payment.status == "cancelled":
             return
         if payment.status != "scheduled":
@@ -153,9 +153,16 @@ class PaymentsMade(EstateCases, Recovery):
             )
         )
 
+    def require_payment(self, payment_reference: str) -> Payment:
+        """A payment by its reference. Raises `PaymentNotFound`."""
+        payment = self.payments.get(payment_reference)
+        if payment is None:
+            raise PaymentNotFound(f"{self.reference} has no payment {payment_reference}.")
+        return payment
+
     def require_held(self, payment_reference: str) -> Payment | None:
         """A payment whose money is held; None if it was refunded already. Else a refusal."""
-        payment = self._require_payment(payment_reference)
+        payment = self.require_payment(payment_reference)
         if payment.is_held:
             return payment
         if payment.status == "refunded":
@@ -195,14 +202,8 @@ class PaymentsMade(EstateCases, Recovery):
                 case_reference=f"EC-{payment_reference}", reported_by="bank", **said
             )
 
-    def _require_payment(self, payment_reference: str) -> Payment:
-        payment = self.payments.get(payment_reference)
-        if payment is None:
-            raise PaymentNotFound(f"{self.reference} has no payment {payment_reference}.")
-        return payment
-
     def _require_not_cancelled(self, payment_reference: str) -> Payment:
-        payment = self._require_payment(payment_reference)
+        payment = self.require_payment(payment_reference)
         if payment.status == "cancelled":
             raise PaymentNotIssued(f"{payment_reference} was cancelled before it left.")
         return payment
