@@ -211,6 +211,7 @@ def _input(judged: Judged, report: InputReport, file: UserFile, reference: str) 
             report_reference=reference,
             submission_serial=file.serial,
             reason_code="input_error",
+            has_moved=judged.has_moved(cycle.reference),
             **judged.said,
         )
         for item in items:
@@ -227,8 +228,11 @@ def _input(judged: Judged, report: InputReport, file: UserFile, reference: str) 
         if item.outcome != "not_paid":
             judged.count(item, "meaning_unclear", ",".join(item.error_types))
     rejected = judged.rejected(
-        Rejected(item.item, item.reference, item.amount_pence, "input_error", "input_error")
-        for item in lost
+        cycle.reference,
+        (
+            Rejected(item.item, item.reference, item.amount_pence, "input_error", "input_error")
+            for item in lost
+        ),
     )
     cycle.acknowledge(
         report_reference=reference,
@@ -255,6 +259,7 @@ def _status(judged: Judged, report: StatusReport, reference: str) -> PaymentCycl
             report_reference=reference,
             submission_serial=serial,
             reason_code=_rejection(report.group_reasons),
+            has_moved=judged.has_moved(cycle.reference),
             **judged.said,
         )
         for item in report.items:
@@ -266,15 +271,18 @@ def _status(judged: Judged, report: StatusReport, reference: str) -> PaymentCycl
         elif item.outcome != "rejected":
             judged.count(item, "unchanged")
     rejected = judged.rejected(
-        Rejected(
-            item.item,
-            item.reference,
-            item.amount_pence,
-            _rejection(item.reasons),
-            " ".join(item.reasons),
-        )
-        for item in report.items
-        if item.outcome == "rejected"
+        cycle.reference,
+        (
+            Rejected(
+                item.item,
+                item.reference,
+                item.amount_pence,
+                _rejection(item.reasons),
+                " ".join(item.reasons),
+            )
+            for item in report.items
+            if item.outcome == "rejected"
+        ),
     )
     assert cycle.prepared is not None, "its file was made"
     every_one = len(report.items) == cycle.prepared.line_count

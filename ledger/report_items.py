@@ -27,7 +27,7 @@ from ledger.errors import (
     ReportItemDiffers,
 )
 from ledger.payee_proposals import Proposal
-from ledger.people import chunks
+from ledger.people import PayeeDetails, chunks
 from ledger.projections.registers import Budgets, Cycles, Payments
 from ledger.store import Beside
 
@@ -68,6 +68,7 @@ class Judged:
         self.events: list[Recorded] = []
         self.beside: list[Beside] = []
         self._seen: set[str] = set()
+        self._advised: dict[str, PayeeDetails] = {}
 
     def queue(
         self, item: Item, because: QueuedBecause, code: str = "", reference: str = ""
@@ -141,9 +142,17 @@ class Judged:
         )
         return "recorded"
 
-    def rejected(self, items: Iterable[Rejected]) -> list[int]:
-        """Payments that the bank did not take; returns the pence of those not known before."""
-        return self.put(items, self._rejected, lambda item: item.stated_code)
+    def rejected(self, cycle_reference: str, items: Iterable[Rejected]) -> list[int]:
+        """Payments of a cycle's file that the bank did not take.
+
+        Returns the pence of those not known before."""
+
+        def judge(budget: PersonalBudget, payment: Payment, item: Rejected) -> Verdict:
+            if payment.cycle_reference != cycle_reference:
+                return "other_file"
+            return self._rejected(budget, payment, item)
+
+        return self.put(items, judge, lambda item: item.stated_code)
 
     def _rejected(self, budget: PersonalBudget, payment: Payment, item: Rejected) -> Verdict:
         if item.amount_pence is not None and payment.amount_pence != item.amount_pence:
@@ -156,6 +165,15 @@ class Judged:
             payment_reference=item.reference, reason_code=item.reason_code, **self.said
         )
         return "recorded"
+
+    def has_moved(self, cycle_reference: str) -> bool:
+        """Whether the bank did anything yet with a payment of a cycle: it paid, or sent it back."""
+        p = Payments.table.c
+        moved = select(p.payment_reference).where(
+            p.cycle_reference == cycle_reference, p.status.not_in(("scheduled", "cancelled"))
+        )
+        with self.ledger.engine.connect() as connection:
+            return connection.execute(moved.limit(1)).first() is not None
 
     def wrong_accounts(self, items: Iterable[WrongAccount]) -> None:
         """Other account details that the bank advises: put forward, never applied."""
@@ -183,12 +201,17 @@ class Judged:
             source="bank_advice",
             said=self.said,
         )
-        version = budget.version
+        version, details = budget.version, proposal.details
+        known = self._advised.get(details.payee_reference)
+        if known not in (None, details):
+            return "meaning_unclear"  # one account of one person in two names
         try:
             proposal.decide(budget)
         except AccountFailsModulusCheck:
             return "account_invalid"
-        self.beside.extend(proposal.rows())
+        if known is None:  # else sealed for an earlier item, of this budget or another
+            self._advised[details.payee_reference] = details
+            self.beside.extend(proposal.rows())
         return "recorded" if budget.version > version else "unchanged"
 
 

@@ -396,6 +396,32 @@ def test_a_file_that_bacs_refused_is_made_anew_under_the_next_serial(ledger: Led
     assert verify_ledger(ledger).difference is None
 
 
+def test_a_file_of_which_something_came_back_was_not_refused_whole(ledger: Ledger):
+    cycle = sent(ledger)
+    bring_in(ledger, came_back(cycle, 1))
+    before = log_of(ledger)
+    refused = input_report(
+        cycle, accepted=(0, 0), rejected=(3, 3 * FOUR_WEEKS), message="FILE REJECTED"
+    )
+    with pytest.raises(CycleNotIssued):
+        bring_in(ledger, refused, "04-09")
+    assert log_of(ledger) == before, "another file would pay it twice"
+
+
+def test_a_payment_of_another_file_waits_and_stays_as_it_is(ledger: Ledger):
+    first, second = sent(ledger), sent(ledger, 2)
+    mixed_up = input_report_xml(
+        SUN,
+        "000002",
+        accepted=(2, 2 * FOUR_WEEKS),
+        processing_on=date(2026, 4, 30),
+        errors=[Refused(payment(first), FOUR_WEEKS)],
+    )
+    assert queued(bring_in(ledger, mixed_up, "04-29")) == [(1, "other_file")]
+    assert ledger.cycle(second.reference).rejected_count == 0
+    assert "rejected" not in statuses(ledger)
+
+
 @pytest.mark.parametrize(
     ("facts", "refusal"),
     [
@@ -542,6 +568,33 @@ def test_advice_about_an_account_that_is_not_paid_now_waits(ledger: Ledger):
     new_payee(ledger, "PB000001", "87654321")
     advice = awacs_xml(SUN, [NewAccount(payment(cycle), "3", OLD, NEW)], BACK_ON)
     assert queued(bring_in(ledger, advice)) == [(1, "account_differs")]
+
+
+def test_one_new_account_is_put_forward_once_for_all_the_payments_that_it_is_advised_for(
+    database_url: str, tmp_path: Path
+):
+    theirs = {"recipient_reference": "R000001", "recipient_name": "Siân O'Connor 1"}
+    sort_code, account_number = OLD
+    account = {"sort_code": sort_code, "account_number": account_number}
+    with a_ledger(database_url, tmp_path) as ledger:
+        take_in(ledger, a_caseload(*(a_row(n, **theirs, **account) for n in (1, 2, 3))))
+        _, payee = ledger.propose_payee(
+            "PB000003",
+            payee_type="recipient",
+            account_name="Siân O'Connor",
+            sort_code=sort_code,
+            account_number=account_number,
+            said=says("ann"),
+        )
+        tell_budget(ledger, "PB000003", "verify_payee", payee_reference=payee, by="bob")
+        cycles = [run_cycle(ledger, 1), run_cycle(ledger, 2)]
+        advised = [NewAccount(payment(c, n), "3", OLD, NEW) for c in cycles for n in (1, 2, 3)]
+        result = bring_in(ledger, awacs_xml(SUN, advised, date(2026, 5, 8)), "05-08")
+        assert (result.recorded_count, result.unchanged_count) == (2, 2)
+        assert queued(result) == [(3, "meaning_unclear"), (6, "meaning_unclear")]
+        for reference in ("PB000001", "PB000002"):
+            [proposed] = ledger.budget(reference).proposed_payees
+            assert ledger.people.payee(proposed).account_name == "S O'Connor"
 
 
 # --- the report itself ----------------------------------------------------------------------
