@@ -15,6 +15,7 @@ from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.bank.bacs_reader import read_bacs
 from ledger.bank_reports import ReportBroughtIn, import_report, match_item, report_file
+from ledger.calendar_cycles import under_way
 from ledger.dates import england
 from ledger.errors import (
     BankFileUnreadable,
@@ -511,6 +512,17 @@ def test_a_message_refused_whole_is_made_anew(iso: Ledger):
     bring_in(iso, status_report(group_status="RJCT"), "03-31")
     assert iso.cycle("C2026-01").status == "approved"
     assert issue(iso, iso.cycle("C2026-01")).name == "C2026-01-000002.xml"
+
+
+def test_a_message_taken_at_first_and_then_refused_is_not_told_as_taken(iso: Ledger):
+    sent(iso)
+    bring_in(iso, status_report(group_status="ACTC"), "03-31")
+    iso.projections.catch_up()
+    assert [one.is_taken for one in under_way(iso)] == [True]
+    bring_in(iso, status_report(group_status="RJCT"), "03-31")
+    issue(iso, iso.cycle("C2026-01"))
+    iso.projections.catch_up()
+    assert [one.is_taken for one in under_way(iso)] == [iso.cycle("C2026-01").is_taken] == [False]
 
 
 def test_a_rejection_of_what_was_paid_waits_and_a_death_opens_a_case(iso: Ledger):

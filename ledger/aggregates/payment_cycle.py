@@ -120,7 +120,7 @@ class PaymentCycle(EventSourced):
         before = self.prepared
         return (
             before is not None
-            and before.recorded_by == now.recorded_by
+            and (before.recorded_by, before.off_cycle) == (now.recorded_by, now.off_cycle)
             and before.lines_sha256 == now.lines_sha256
         )
 

@@ -8,6 +8,7 @@ then nothing more is paid. None of it is ever settled by being forgotten.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Unpack
 
 from ledger.aggregates.estates import EstateCases
@@ -171,15 +172,17 @@ class PaymentsMade(EstateCases, Recovery):
             raise PaymentAlreadySettled(f"{payment_reference} was already issued again.")
         raise PaymentNotReturned(f"{payment_reference} is {payment.status}.")
 
+    def _require_back_by(self, payment_reference: str, payment: Payment, on: date) -> None:
+        assert payment.held is not None, "what is held came back on a day"
+        if on < payment.held.on:
+            raise PaymentNotReturned(
+                f"{payment_reference} came back on {payment.held.on}, not by {on}."
+            )
+
     def _refund(
         self, payment_reference: str, payment: Payment, case_reference: str, said: Said
     ) -> None:
-        assert payment.held is not None, "what is held came back on a day"
-        if said["effective_on"] < payment.held.on:
-            raise PaymentNotReturned(
-                f"{payment_reference} came back on {payment.held.on}, not by "
-                f"{said['effective_on']}."
-            )
+        self._require_back_by(payment_reference, payment, said["effective_on"])
         promised_as = payment_reference
         while reissue_of := self.payments[promised_as].reissue_of:
             promised_as = reissue_of
