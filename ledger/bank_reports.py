@@ -20,7 +20,7 @@ from sqlalchemy import select
 from ledger.aggregates.bank_report import BankReport, QueuedItem, ReportKind
 from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payment_cycle import PaymentCycle
-from ledger.aggregates.payments import BankRejection, ReturnReason
+from ledger.aggregates.payments import BankRejection
 from ledger.application import ATTEMPTS, Ledger
 from ledger.bank.arucs import STANDARD_NAMES, ArucsNames, ReturnedCredits, read_arucs_names
 from ledger.bank.awacs import WrongAccounts
@@ -30,16 +30,14 @@ from ledger.bank.reports import Report, read_report
 from ledger.config import Settings
 from ledger.errors import (
     ConcurrentChange,
-    InvalidValue,
     ReportAboutUnknownFile,
     ReportForAnotherUser,
-    ReportItemDiffers,
     ReportNotFound,
     ReportTotalsDiffer,
 )
 from ledger.keyring import place
 from ledger.people import bank_files, bank_reports
-from ledger.report_items import Judged, Rejected
+from ledger.report_items import Judged, Rejected, put_by_hand
 from ledger.store import Beside
 
 _PREFIX: dict[ReportKind, str] = {
@@ -213,6 +211,7 @@ def _input(judged: Judged, report: InputReport, file: UserFile, reference: str) 
             report_reference=reference,
             submission_serial=file.serial,
             reason_code="input_error",
+            has_moved=judged.has_moved(cycle.reference),
             **judged.said,
         )
         for item in items:
@@ -229,8 +228,11 @@ def _input(judged: Judged, report: InputReport, file: UserFile, reference: str) 
         if item.outcome != "not_paid":
             judged.count(item, "meaning_unclear", ",".join(item.error_types))
     rejected = judged.rejected(
-        Rejected(item.item, item.reference, item.amount_pence, "input_error", "input_error")
-        for item in lost
+        cycle.reference,
+        (
+            Rejected(item.item, item.reference, item.amount_pence, "input_error", "input_error")
+            for item in lost
+        ),
     )
     cycle.acknowledge(
         report_reference=reference,
@@ -257,6 +259,7 @@ def _status(judged: Judged, report: StatusReport, reference: str) -> PaymentCycl
             report_reference=reference,
             submission_serial=serial,
             reason_code=_rejection(report.group_reasons),
+            has_moved=judged.has_moved(cycle.reference),
             **judged.said,
         )
         for item in report.items:
@@ -268,15 +271,18 @@ def _status(judged: Judged, report: StatusReport, reference: str) -> PaymentCycl
         elif item.outcome != "rejected":
             judged.count(item, "unchanged")
     rejected = judged.rejected(
-        Rejected(
-            item.item,
-            item.reference,
-            item.amount_pence,
-            _rejection(item.reasons),
-            " ".join(item.reasons),
-        )
-        for item in report.items
-        if item.outcome == "rejected"
+        cycle.reference,
+        (
+            Rejected(
+                item.item,
+                item.reference,
+                item.amount_pence,
+                _rejection(item.reasons),
+                " ".join(item.reasons),
+            )
+            for item in report.items
+            if item.outcome == "rejected"
+        ),
     )
     assert cycle.prepared is not None, "its file was made"
     every_one = len(report.items) == cycle.prepared.line_count
@@ -336,60 +342,26 @@ def match_item(
 ) -> BankReport:
     """Record a queued item on the payment that someone found it to be about.
 
-    The payment must be of the same amount, where the item has one. `reason_code` is given where
-    the bank's own is none that the ledger knows. Raises `ReportItemDiffers` and the refusals of
-    the budget.
+    `reason_code` is given where the bank's own is none that the ledger knows. Raises what
+    `put_by_hand` does.
     """
     for _ in range(ATTEMPTS):
         report = ledger.load(BankReport, reference)
-        assert report.imported is not None, "a loaded report was brought in"
         queued = report.require_queued(item)
         budget = ledger.budget(budget_reference)
-        payment = budget.payments.get(payment_reference)
-        if payment is not None and queued.amount_pence not in (0, payment.amount_pence):
-            raise ReportItemDiffers(
-                f"Item {item} is {queued.amount_pence} pence; {payment_reference} is "
-                f"{payment.amount_pence}."
-            )
-        day = report.imported.effective_on
-        on_its_day: Said = {
-            **said,
-            "effective_on": max(day, payment.pay_on) if payment else day,
-        }
-        code = reason_code or queued.code
-        if report.imported.kind == "returned_credits":
-            budget.return_payment(
-                payment_reference=payment_reference,
-                reason_code=_known(code, get_args(ReturnReason)),
-                **on_its_day,
-            )
-        elif report.imported.kind in ("input_report", "status_report"):
-            budget.reject_payment(
-                payment_reference=payment_reference,
-                reason_code=_known(code, get_args(BankRejection)),
-                **on_its_day,
-            )
-        else:
-            raise ReportItemDiffers("Advice of another account is put forward by hand.")
+        recorded = put_by_hand(
+            ledger, report, queued, budget, payment_reference, reason_code or queued.code, said
+        )
         report.match(
             item=item,
             budget_reference=budget_reference,
             payment_reference=payment_reference,
             **said,
         )
-        events = [*report.collect_events(), *budget.collect_events()]
         try:
+            events = [*report.collect_events(), *recorded]
             ledger.append(events, beside(report) if beside else ())
         except IntegrityError:
             continue
         return report
     raise ConcurrentChange(f"{reference} is being changed by others; try again.")
-
-
-def _known(code: str, codes: tuple[Any, ...]) -> Any:
-    if code not in codes:
-        raise InvalidValue(
-            f"reason_code: {code!r} is none of {', '.join(codes)}; say which it is.",
-            field="reason_code",
-        )
-    return code

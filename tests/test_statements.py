@@ -357,6 +357,16 @@ def test_a_promise_is_owed_until_it_is_paid_and_undone_if_it_is_cancelled():
     assert life.rows()[1:] == [("04-03", "Care direct payment cancelled", undone, 0)]
 
 
+def test_a_payment_that_the_bank_did_not_take_is_not_told_as_coming():
+    life = Life()
+    reference = life.promised(APRIL)
+    life.says("reject_payment", payment_reference=reference, reason_code="AC01")
+    coming = life.statement("03-01", "03-31").coming_payment
+    assert comes_next(coming) == (
+        f"Nothing can be paid at present. {reference} came back and is not settled yet."
+    )
+
+
 def test_a_payment_made_on_another_day_than_promised_is_two_rows():
     life = Life()
     reference = life.promised(APRIL)

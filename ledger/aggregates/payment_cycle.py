@@ -120,7 +120,7 @@ class PaymentCycle(EventSourced):
         before = self.prepared
         return (
             before is not None
-            and before.recorded_by == now.recorded_by
+            and (before.recorded_by, before.off_cycle) == (now.recorded_by, now.off_cycle)
             and before.lines_sha256 == now.lines_sha256
         )
 
@@ -197,16 +197,18 @@ class PaymentCycle(EventSourced):
         report_reference: str,
         submission_serial: str,
         reason_code: BankRejection,
+        has_moved: bool = False,
         **said: Unpack[Said],
     ) -> None:
         """Record that the bank refused the whole file: another can be made, or the cycle cancelled.
 
-        The payments stay promised until then. Said again of a file refused before: nothing.
+        The payments stay promised until then, so none of them may have been paid or come back
+        (`has_moved`): another file would pay it twice. Said of a file refused before: nothing.
         """
         if submission_serial in self.refused_serials:
             return
         sent = self._require_sent(submission_serial)
-        if self.rejected_count or self.status == "settled":
+        if has_moved or self.rejected_count or self.status == "settled":
             raise CycleNotIssued(f"Some of {self.reference} was taken or is paid already.")
         self._record(
             CycleFileRefused(

@@ -190,11 +190,13 @@ def _adjustments_due(budget: PersonalBudget) -> Counter[Part]:
 
 
 def _coming_payment(budget: PersonalBudget, period: Period) -> ComingPayment | None:
-    """The first payment promised for a day after the period; else what the next would be."""
+    """The first payment promised for a day after the period; else what the next would be.
+
+    One that came back, or that the bank did not take, is none: it is held or sent again."""
     later = [
         (payment.pay_on, reference, payment)
         for reference, payment in budget.payments.items()
-        if payment.pay_on > period.ends_on and payment.stands
+        if payment.pay_on > period.ends_on and payment.stands and payment.held is None
     ]
     if later:
         pay_on, reference, payment = min(later, key=lambda found: found[:2])
