@@ -36,7 +36,9 @@ from ledger.errors import (
     ReportTotalsDiffer,
 )
 from ledger.keyring import place
+from ledger.money import format_pounds
 from ledger.people import bank_files, bank_reports
+from ledger.projections.audit import sentence
 from ledger.report_items import Judged, Rejected, put_by_hand
 from ledger.store import Beside
 
@@ -49,7 +51,9 @@ _PREFIX: dict[ReportKind, str] = {
 
 
 class ReportBroughtIn(msgspec.Struct, frozen=True):
-    """What came of a report. `already_imported`: of the very same bytes, brought in before."""
+    """What came of a report. `already_imported`: of the very same bytes, brought in before.
+
+    `answers`: what the bank newly says of the file, in sentences. `file_refused`: make another."""
 
     reference: str
     kind: ReportKind
@@ -61,6 +65,8 @@ class ReportBroughtIn(msgspec.Struct, frozen=True):
     queued: tuple[QueuedItem, ...]
     already_imported: bool = False
     dry_run: bool = False
+    answers: tuple[str, ...] = ()
+    file_refused: bool = False
 
 
 def report_names(settings: Settings) -> ArucsNames:
@@ -115,23 +121,19 @@ def import_report(
             cycle_reference=cycles[0].reference if len(cycles) == 1 else "",
             **said,
         )
-        result = _brought_in(stream, dry_run=dry_run)
+        answered = [recorded for cycle in cycles for recorded in cycle.collect_events()]
+        answers = tuple(sentence(recorded.event) for recorded in answered)
+        refused = any(cycle.issued is None for cycle in cycles)
+        result = _brought_in(stream, answers=answers, file_refused=refused, dry_run=dry_run)
         if dry_run:
             return result
-        events = [*stream.collect_events(), *judged.events]
-        for cycle in cycles:
-            events += cycle.collect_events()
+        events = [*stream.collect_events(), *judged.events, *answered]
         sealed = ledger.keyring.seal(
             ledger.keyring.file_key, data, place("bank_reports.sealed", reference)
         )
-        row = {
-            "report_reference": reference,
-            "kind": report.kind,
-            "sha256": sha256,
-            "sealed": sealed,
-        }
+        row = {"report_reference": reference, "kind": report.kind, "sha256": sha256}
         rows = [
-            Beside("bank_reports", [row]),
+            Beside("bank_reports", [{**row, "sealed": sealed}]),
             *judged.beside,
             *(beside(result) if beside else ()),
         ]
@@ -143,7 +145,7 @@ def import_report(
     raise ConcurrentChange(f"Budgets that {reference} is about are being changed; try again.")
 
 
-def _brought_in(report: BankReport, **how: bool) -> ReportBroughtIn:
+def _brought_in(report: BankReport, **how: Any) -> ReportBroughtIn:
     imported = report.imported
     assert imported is not None, "it is brought in with its first events"
     return ReportBroughtIn(
@@ -221,8 +223,8 @@ def _input(judged: Judged, report: InputReport, file: UserFile, reference: str) 
     stated = (file.rejected.number, file.rejected.pence)
     if (len(lost), sum(item.amount_pence for item in lost)) != stated:
         raise ReportTotalsDiffer(
-            f"The file {file.serial}: {stated[0]} rejected payment(s) of {stated[1]} pence are "
-            f"stated, and {len(lost)} are listed."
+            f"The file {file.serial}: {stated[0]} rejected payment(s) of "
+            f"{format_pounds(stated[1])} are stated, and {len(lost)} are listed."
         )
     for item in items:
         if item.outcome != "not_paid":
@@ -318,11 +320,12 @@ def _cycle_of(ledger: Ledger, which: Any, what: str) -> PaymentCycle:
 def _require_totals(cycle: PaymentCycle, what: str, count: int | None, pence: int | None) -> None:
     """A report that states totals states those of the file."""
     assert cycle.prepared is not None, "its file was made"
-    made = cycle.prepared
-    if count not in (None, made.line_count) or pence not in (None, made.total_pence):
+    made = cycle.prepared.line_count, cycle.prepared.total_pence
+    said = made[0] if count is None else count, made[1] if pence is None else pence
+    if said != made:
         raise ReportTotalsDiffer(
-            f"{what} had {made.line_count} payment(s) of {made.total_pence} pence in all; the "
-            f"report says {count} of {pence}."
+            f"{what} had {made[0]} payment(s) of {format_pounds(made[1])} in all; the report says "
+            f"{said[0]} of {format_pounds(said[1])}."
         )
 
 

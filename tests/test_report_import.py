@@ -324,12 +324,15 @@ def test_bacs_takes_the_file_and_the_cycle_knows(ledger: Ledger):
     assert not cycle.is_taken
     result = bring_in(ledger, input_report(cycle), "03-31")
     assert (result.cycle_reference, result.item_count) == ("C2026-01", 0)
+    assert result.answers == (f"The bank took the file 000001 ({result.reference}).",)
+    assert not result.file_refused
     assert ledger.cycle("C2026-01").is_taken
 
 
 def test_a_payment_that_bacs_did_not_take_never_left_and_is_held(ledger: Ledger):
     cycle = sent(ledger)
-    bring_in(ledger, input_report(cycle, 2), "03-31")
+    [answer] = bring_in(ledger, input_report(cycle, 2), "03-31").answers
+    assert answer.endswith(" but for 1 payment(s) of £668.20 in all.")
     now = ledger.cycle("C2026-01")
     assert (now.is_taken, now.rejected_count, now.rejected_pence) == (True, 1, FOUR_WEEKS)
     settle(ledger, now)
@@ -376,7 +379,9 @@ def test_a_file_that_bacs_refused_is_made_anew_under_the_next_serial(ledger: Led
     refused = input_report(
         cycle, accepted=(0, 0), rejected=(3, 3 * FOUR_WEEKS), message="FILE REJECTED"
     )
-    bring_in(ledger, refused, "03-31")
+    result = bring_in(ledger, refused, "03-31")
+    assert result.file_refused
+    assert "refused the whole file 000001" in result.answers[0]
     now = ledger.cycle("C2026-01")
     assert (now.status, now.issued) == ("approved", None)
     path = issue(ledger, now)

@@ -53,7 +53,7 @@ from ledger.errors import (
     ReturnedPaymentNotSettled,
     SamePersonProposed,
 )
-from ledger.money import for_days
+from ledger.money import for_days, format_pounds
 
 
 class PersonalBudget(payments_made.PaymentsMade, spend_returns.SpendReturns):
@@ -136,12 +136,13 @@ class PersonalBudget(payments_made.PaymentsMade, spend_returns.SpendReturns):
         now_due = self.payment_due(period)
         if now_due.amount_pence <= 0:
             raise NothingToPay(
-                f"{self.reference} is owed {now_due.amount_pence} pence to {period.ends_on}."
+                f"{self.reference} is owed {format_pounds(now_due.amount_pence)} to "
+                f"{period.ends_on}."
             )
         if (now_due.lines, now_due.amount_pence) != (lines, amount_pence):
             raise PaymentDiffersFromEntitlement(
-                f"{self.reference} is now owed {now_due.amount_pence} pence, "
-                f"not the {amount_pence} pence of the payment proposed.",
+                f"{self.reference} is now owed {format_pounds(now_due.amount_pence)}, "
+                f"not the {format_pounds(amount_pence)} of the payment proposed.",
                 owed_pence=now_due.amount_pence,
                 proposed_pence=amount_pence,
             )
