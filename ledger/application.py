@@ -122,7 +122,9 @@ class Ledger(Application[UUID]):
         found = self.find(kind, reference, known_at)
         if found is None:
             not_found = _NOT_FOUND[kind.STREAM]
-            raise not_found(f"There is no {kind.STREAM} {reference}.", reference=reference)
+            raise not_found(
+                f"There is no {kind.STREAM.replace('-', ' ')} {reference}.", reference=reference
+            )
         return found
 
     def find(

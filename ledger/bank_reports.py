@@ -20,7 +20,7 @@ from sqlalchemy import select
 from ledger.aggregates.bank_report import BankReport, QueuedItem, ReportKind
 from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payment_cycle import PaymentCycle
-from ledger.aggregates.payments import BankRejection, ReturnReason
+from ledger.aggregates.payments import BankRejection
 from ledger.application import ATTEMPTS, Ledger
 from ledger.bank.arucs import STANDARD_NAMES, ArucsNames, ReturnedCredits, read_arucs_names
 from ledger.bank.awacs import WrongAccounts
@@ -30,16 +30,16 @@ from ledger.bank.reports import Report, read_report
 from ledger.config import Settings
 from ledger.errors import (
     ConcurrentChange,
-    InvalidValue,
     ReportAboutUnknownFile,
     ReportForAnotherUser,
-    ReportItemDiffers,
     ReportNotFound,
     ReportTotalsDiffer,
 )
 from ledger.keyring import place
+from ledger.money import format_pounds
 from ledger.people import bank_files, bank_reports
-from ledger.report_items import Judged, Rejected
+from ledger.projections.audit import sentence
+from ledger.report_items import Judged, Rejected, put_by_hand
 from ledger.store import Beside
 
 _PREFIX: dict[ReportKind, str] = {
@@ -51,7 +51,9 @@ _PREFIX: dict[ReportKind, str] = {
 
 
 class ReportBroughtIn(msgspec.Struct, frozen=True):
-    """What came of a report. `already_imported`: of the very same bytes, brought in before."""
+    """What came of a report. `already_imported`: of the very same bytes, brought in before.
+
+    `answers`: what the bank newly says of the file, in sentences. `file_refused`: make another."""
 
     reference: str
     kind: ReportKind
@@ -63,6 +65,8 @@ class ReportBroughtIn(msgspec.Struct, frozen=True):
     queued: tuple[QueuedItem, ...]
     already_imported: bool = False
     dry_run: bool = False
+    answers: tuple[str, ...] = ()
+    file_refused: bool = False
 
 
 def report_names(settings: Settings) -> ArucsNames:
@@ -117,23 +121,19 @@ def import_report(
             cycle_reference=cycles[0].reference if len(cycles) == 1 else "",
             **said,
         )
-        result = _brought_in(stream, dry_run=dry_run)
+        answered = [recorded for cycle in cycles for recorded in cycle.collect_events()]
+        answers = tuple(sentence(recorded.event) for recorded in answered)
+        refused = any(cycle.issued is None for cycle in cycles)
+        result = _brought_in(stream, answers=answers, file_refused=refused, dry_run=dry_run)
         if dry_run:
             return result
-        events = [*stream.collect_events(), *judged.events]
-        for cycle in cycles:
-            events += cycle.collect_events()
+        events = [*stream.collect_events(), *judged.events, *answered]
         sealed = ledger.keyring.seal(
             ledger.keyring.file_key, data, place("bank_reports.sealed", reference)
         )
-        row = {
-            "report_reference": reference,
-            "kind": report.kind,
-            "sha256": sha256,
-            "sealed": sealed,
-        }
+        row = {"report_reference": reference, "kind": report.kind, "sha256": sha256}
         rows = [
-            Beside("bank_reports", [row]),
+            Beside("bank_reports", [{**row, "sealed": sealed}]),
             *judged.beside,
             *(beside(result) if beside else ()),
         ]
@@ -145,7 +145,7 @@ def import_report(
     raise ConcurrentChange(f"Budgets that {reference} is about are being changed; try again.")
 
 
-def _brought_in(report: BankReport, **how: bool) -> ReportBroughtIn:
+def _brought_in(report: BankReport, **how: Any) -> ReportBroughtIn:
     imported = report.imported
     assert imported is not None, "it is brought in with its first events"
     return ReportBroughtIn(
@@ -213,6 +213,7 @@ def _input(judged: Judged, report: InputReport, file: UserFile, reference: str) 
             report_reference=reference,
             submission_serial=file.serial,
             reason_code="input_error",
+            has_moved=judged.has_moved(cycle.reference),
             **judged.said,
         )
         for item in items:
@@ -222,15 +223,18 @@ def _input(judged: Judged, report: InputReport, file: UserFile, reference: str) 
     stated = (file.rejected.number, file.rejected.pence)
     if (len(lost), sum(item.amount_pence for item in lost)) != stated:
         raise ReportTotalsDiffer(
-            f"The file {file.serial}: {stated[0]} rejected payment(s) of {stated[1]} pence are "
-            f"stated, and {len(lost)} are listed."
+            f"The file {file.serial}: {stated[0]} rejected payment(s) of "
+            f"{format_pounds(stated[1])} are stated, and {len(lost)} are listed."
         )
     for item in items:
         if item.outcome != "not_paid":
             judged.count(item, "meaning_unclear", ",".join(item.error_types))
     rejected = judged.rejected(
-        Rejected(item.item, item.reference, item.amount_pence, "input_error", "input_error")
-        for item in lost
+        cycle.reference,
+        (
+            Rejected(item.item, item.reference, item.amount_pence, "input_error", "input_error")
+            for item in lost
+        ),
     )
     cycle.acknowledge(
         report_reference=reference,
@@ -257,6 +261,7 @@ def _status(judged: Judged, report: StatusReport, reference: str) -> PaymentCycl
             report_reference=reference,
             submission_serial=serial,
             reason_code=_rejection(report.group_reasons),
+            has_moved=judged.has_moved(cycle.reference),
             **judged.said,
         )
         for item in report.items:
@@ -268,15 +273,18 @@ def _status(judged: Judged, report: StatusReport, reference: str) -> PaymentCycl
         elif item.outcome != "rejected":
             judged.count(item, "unchanged")
     rejected = judged.rejected(
-        Rejected(
-            item.item,
-            item.reference,
-            item.amount_pence,
-            _rejection(item.reasons),
-            " ".join(item.reasons),
-        )
-        for item in report.items
-        if item.outcome == "rejected"
+        cycle.reference,
+        (
+            Rejected(
+                item.item,
+                item.reference,
+                item.amount_pence,
+                _rejection(item.reasons),
+                " ".join(item.reasons),
+            )
+            for item in report.items
+            if item.outcome == "rejected"
+        ),
     )
     assert cycle.prepared is not None, "its file was made"
     every_one = len(report.items) == cycle.prepared.line_count
@@ -312,11 +320,12 @@ def _cycle_of(ledger: Ledger, which: Any, what: str) -> PaymentCycle:
 def _require_totals(cycle: PaymentCycle, what: str, count: int | None, pence: int | None) -> None:
     """A report that states totals states those of the file."""
     assert cycle.prepared is not None, "its file was made"
-    made = cycle.prepared
-    if count not in (None, made.line_count) or pence not in (None, made.total_pence):
+    made = cycle.prepared.line_count, cycle.prepared.total_pence
+    said = made[0] if count is None else count, made[1] if pence is None else pence
+    if said != made:
         raise ReportTotalsDiffer(
-            f"{what} had {made.line_count} payment(s) of {made.total_pence} pence in all; the "
-            f"report says {count} of {pence}."
+            f"{what} had {made[0]} payment(s) of {format_pounds(made[1])} in all; the report says "
+            f"{said[0]} of {format_pounds(said[1])}."
         )
 
 
@@ -336,60 +345,26 @@ def match_item(
 ) -> BankReport:
     """Record a queued item on the payment that someone found it to be about.
 
-    The payment must be of the same amount, where the item has one. `reason_code` is given where
-    the bank's own is none that the ledger knows. Raises `ReportItemDiffers` and the refusals of
-    the budget.
+    `reason_code` is given where the bank's own is none that the ledger knows. Raises what
+    `put_by_hand` does.
     """
     for _ in range(ATTEMPTS):
         report = ledger.load(BankReport, reference)
-        assert report.imported is not None, "a loaded report was brought in"
         queued = report.require_queued(item)
         budget = ledger.budget(budget_reference)
-        payment = budget.payments.get(payment_reference)
-        if payment is not None and queued.amount_pence not in (0, payment.amount_pence):
-            raise ReportItemDiffers(
-                f"Item {item} is {queued.amount_pence} pence; {payment_reference} is "
-                f"{payment.amount_pence}."
-            )
-        day = report.imported.effective_on
-        on_its_day: Said = {
-            **said,
-            "effective_on": max(day, payment.pay_on) if payment else day,
-        }
-        code = reason_code or queued.code
-        if report.imported.kind == "returned_credits":
-            budget.return_payment(
-                payment_reference=payment_reference,
-                reason_code=_known(code, get_args(ReturnReason)),
-                **on_its_day,
-            )
-        elif report.imported.kind in ("input_report", "status_report"):
-            budget.reject_payment(
-                payment_reference=payment_reference,
-                reason_code=_known(code, get_args(BankRejection)),
-                **on_its_day,
-            )
-        else:
-            raise ReportItemDiffers("Advice of another account is put forward by hand.")
+        recorded = put_by_hand(
+            ledger, report, queued, budget, payment_reference, reason_code or queued.code, said
+        )
         report.match(
             item=item,
             budget_reference=budget_reference,
             payment_reference=payment_reference,
             **said,
         )
-        events = [*report.collect_events(), *budget.collect_events()]
         try:
+            events = [*report.collect_events(), *recorded]
             ledger.append(events, beside(report) if beside else ())
         except IntegrityError:
             continue
         return report
     raise ConcurrentChange(f"{reference} is being changed by others; try again.")
-
-
-def _known(code: str, codes: tuple[Any, ...]) -> Any:
-    if code not in codes:
-        raise InvalidValue(
-            f"reason_code: {code!r} is none of {', '.join(codes)}; say which it is.",
-            field="reason_code",
-        )
-    return code

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from sqlalchemy import select
 
-from ledger.aggregates.bank_report import QueuedBecause, QueuedItem
+from ledger.aggregates.bank_report import BankReport, QueuedBecause, QueuedItem
 from ledger.aggregates.event_sourced import Recorded, Said
-from ledger.aggregates.payments import BankRejection, Payment
+from ledger.aggregates.light_cycles import CycleToIssue
+from ledger.aggregates.payments import BankRejection, Payment, ReturnReason
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.bank.arucs import ReturnedCredit
 from ledger.bank.awacs import WrongAccount
-from ledger.errors import AccountFailsModulusCheck
+from ledger.errors import (
+    AccountFailsModulusCheck,
+    InvalidValue,
+    PaymentNotIssued,
+    ReportItemDiffers,
+)
 from ledger.payee_proposals import Proposal
-from ledger.people import chunks
+from ledger.people import PayeeDetails, chunks
 from ledger.projections.registers import Budgets, Cycles, Payments
 from ledger.store import Beside
 
@@ -62,6 +68,7 @@ class Judged:
         self.events: list[Recorded] = []
         self.beside: list[Beside] = []
         self._seen: set[str] = set()
+        self._advised: dict[str, PayeeDetails] = {}
 
     def queue(
         self, item: Item, because: QueuedBecause, code: str = "", reference: str = ""
@@ -135,9 +142,17 @@ class Judged:
         )
         return "recorded"
 
-    def rejected(self, items: Iterable[Rejected]) -> list[int]:
-        """Payments that the bank did not take; returns the pence of those not known before."""
-        return self.put(items, self._rejected, lambda item: item.stated_code)
+    def rejected(self, cycle_reference: str, items: Iterable[Rejected]) -> list[int]:
+        """Payments of a cycle's file that the bank did not take.
+
+        Returns the pence of those not known before."""
+
+        def judge(budget: PersonalBudget, payment: Payment, item: Rejected) -> Verdict:
+            if payment.cycle_reference != cycle_reference:
+                return "other_file"
+            return self._rejected(budget, payment, item)
+
+        return self.put(items, judge, lambda item: item.stated_code)
 
     def _rejected(self, budget: PersonalBudget, payment: Payment, item: Rejected) -> Verdict:
         if item.amount_pence is not None and payment.amount_pence != item.amount_pence:
@@ -150,6 +165,15 @@ class Judged:
             payment_reference=item.reference, reason_code=item.reason_code, **self.said
         )
         return "recorded"
+
+    def has_moved(self, cycle_reference: str) -> bool:
+        """Whether the bank did anything yet with a payment of a cycle: it paid, or sent it back."""
+        p = Payments.table.c
+        moved = select(p.payment_reference).where(
+            p.cycle_reference == cycle_reference, p.status.not_in(("scheduled", "cancelled"))
+        )
+        with self.ledger.engine.connect() as connection:
+            return connection.execute(moved.limit(1)).first() is not None
 
     def wrong_accounts(self, items: Iterable[WrongAccount]) -> None:
         """Other account details that the bank advises: put forward, never applied."""
@@ -177,12 +201,17 @@ class Judged:
             source="bank_advice",
             said=self.said,
         )
-        version = budget.version
+        version, details = budget.version, proposal.details
+        known = self._advised.get(details.payee_reference)
+        if known not in (None, details):
+            return "meaning_unclear"  # one account of one person in two names
         try:
             proposal.decide(budget)
         except AccountFailsModulusCheck:
             return "account_invalid"
-        self.beside.extend(proposal.rows())
+        if known is None:  # else sealed for an earlier item, of this budget or another
+            self._advised[details.payee_reference] = details
+            self.beside.extend(proposal.rows())
         return "recorded" if budget.version > version else "unchanged"
 
 
@@ -205,3 +234,71 @@ def _payments(ledger: Ledger, references: Iterable[str]) -> Iterator[tuple[str, 
                 query.where(p.payment_reference.in_(some))
             ):
                 yield reference, _Found(budget, status in ("issued", "settled"))
+
+
+# --- by hand ------------------------------------------------------------------------------
+
+
+def put_by_hand(
+    ledger: Ledger,
+    report: BankReport,
+    queued: QueuedItem,
+    budget: PersonalBudget,
+    payment_reference: str,
+    code: str,
+    said: Said,
+) -> list[Recorded]:
+    """What a queued item comes to on the payment that someone found it to be about.
+
+    The payment was sent, in the file that the report is about; is of the item's amount, where it
+    has one; and did not come back before, or the money of the item would be lost. What a bank did
+    not take, its cycle knows too. Raises `ReportItemDiffers`, `PaymentNotIssued`, `InvalidValue`
+    for a code that the ledger does not know, and the refusals of the budget.
+    """
+    imported, payment = report.imported, budget.require_payment(payment_reference)
+    assert imported is not None, "a loaded report was brought in"
+    if queued.amount_pence not in (0, payment.amount_pence):
+        raise ReportItemDiffers(
+            f"Item {queued.item} is {queued.amount_pence} pence; {payment_reference} is "
+            f"{payment.amount_pence}."
+        )
+    if imported.cycle_reference not in ("", payment.cycle_reference):
+        raise ReportItemDiffers(
+            f"{report.reference} is about {imported.cycle_reference}; {payment_reference} was paid "
+            f"with {payment.cycle_reference}."
+        )
+    cycle = ledger.load(CycleToIssue, payment.cycle_reference)
+    if cycle.issued is None:
+        raise PaymentNotIssued(f"{payment_reference} was in no file that the bank was sent.")
+    version = budget.version
+    on_its_day: Said = {**said, "effective_on": max(imported.effective_on, payment.pay_on)}
+    this: Any = {"payment_reference": payment_reference, **on_its_day}
+    if imported.kind == "returned_credits":
+        budget.return_payment(reason_code=_known(code, get_args(ReturnReason)), **this)
+    elif imported.kind in ("input_report", "status_report"):
+        budget.reject_payment(reason_code=_known(code, get_args(BankRejection)), **this)
+        cycle.acknowledge(
+            report_reference=report.reference,
+            submission_serial=cycle.issued.submission_serial,
+            is_taken=False,
+            rejected_count=1,
+            rejected_pence=payment.amount_pence,
+            **on_its_day,
+        )
+    else:
+        raise ReportItemDiffers("Advice of another account is put forward by hand.")
+    if budget.version == version:
+        raise ReportItemDiffers(
+            f"{payment_reference} came back before: dismiss the item if it is the same money, or "
+            "find the payment that it is about."
+        )
+    return [*budget.collect_events(), *cycle.collect_events()]
+
+
+def _known(code: str, codes: tuple[Any, ...]) -> Any:
+    if code not in codes:
+        raise InvalidValue(
+            f"reason_code: {code!r} is none of {', '.join(codes)}; say which it is.",
+            field="reason_code",
+        )
+    return code

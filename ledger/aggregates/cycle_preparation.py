@@ -127,6 +127,8 @@ class Preparation:
         due = budget.payment_due(self._period)
         refusals = list(budget.failed_gates(self._period, self._pay_on, reissued))
         pays = not refusals and due.amount_pence > 0
+        for payment_reference in reissued:
+            budget.require_reissuable(payment_reference, self._pay_on)
         if (pays or reissued) and self._is_held(budget, due.amount_pence if pays else 0):
             return
         for payment_reference in reissued:
@@ -183,8 +185,9 @@ class Preparation:
         """What came back and is sent again by itself: other details were verified since."""
         for reference, payment in budget.held_payments.items():
             gates = budget.failed_gates(payment.period, self._pay_on, budget.held_payments)
-            payee = budget.payee
-            if payee and payee.payee_reference != payment.payee_reference and not any(gates):
+            payee, held = budget.payee, payment.held
+            is_corrected = payee and payee.payee_reference != payment.payee_reference
+            if is_corrected and held and held.on <= self._pay_on and not any(gates):
                 yield reference
 
     def _is_live(self, budget: PersonalBudget) -> bool:

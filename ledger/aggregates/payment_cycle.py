@@ -41,6 +41,7 @@ from ledger.errors import (
     CycleNotSettledYet,
     InvalidValue,
 )
+from ledger.money import format_pounds
 
 LINES_IN_AN_EVENT = 500
 _REFERENCE = re.compile(r"[A-Z0-9][A-Z0-9-]{0,19}")
@@ -120,7 +121,7 @@ class PaymentCycle(EventSourced):
         before = self.prepared
         return (
             before is not None
-            and before.recorded_by == now.recorded_by
+            and (before.recorded_by, before.off_cycle) == (now.recorded_by, now.off_cycle)
             and before.lines_sha256 == now.lines_sha256
         )
 
@@ -133,7 +134,7 @@ class PaymentCycle(EventSourced):
         prepared = self._require_decidable("approve", said["recorded_by"])
         if (prepared.total_pence, prepared.lines_sha256) != (total_pence, lines_sha256):
             raise CycleChangedSinceSeen(
-                f"{self.reference} now totals {prepared.total_pence} pence "
+                f"{self.reference} now totals {format_pounds(prepared.total_pence)} "
                 f"(lines {prepared.lines_sha256[:12]}); look again before approving.",
                 total_pence=prepared.total_pence,
                 lines_sha256=prepared.lines_sha256,
@@ -173,8 +174,9 @@ class PaymentCycle(EventSourced):
         assert self.prepared is not None, "an approved cycle was prepared"
         if (record_count, total_pence) != (self.prepared.line_count, self.prepared.total_pence):
             raise CycleChangedSinceSeen(
-                f"The file has {record_count} payments of {total_pence} pence in all; the "
-                f"approved cycle has {self.prepared.line_count} of {self.prepared.total_pence}."
+                f"The file has {record_count} payments of {format_pounds(total_pence)} in all; the "
+                f"approved cycle has {self.prepared.line_count} of "
+                f"{format_pounds(self.prepared.total_pence)}."
             )
         self._record(
             CycleIssued(
@@ -197,16 +199,18 @@ class PaymentCycle(EventSourced):
         report_reference: str,
         submission_serial: str,
         reason_code: BankRejection,
+        has_moved: bool = False,
         **said: Unpack[Said],
     ) -> None:
         """Record that the bank refused the whole file: another can be made, or the cycle cancelled.
 
-        The payments stay promised until then. Said again of a file refused before: nothing.
+        The payments stay promised until then, so none of them may have been paid or come back
+        (`has_moved`): another file would pay it twice. Said of a file refused before: nothing.
         """
         if submission_serial in self.refused_serials:
             return
         sent = self._require_sent(submission_serial)
-        if self.rejected_count or self.status == "settled":
+        if has_moved or self.rejected_count or self.status == "settled":
             raise CycleNotIssued(f"Some of {self.reference} was taken or is paid already.")
         self._record(
             CycleFileRefused(

@@ -53,7 +53,7 @@ from ledger.errors import (
     ReturnedPaymentNotSettled,
     SamePersonProposed,
 )
-from ledger.money import for_days
+from ledger.money import for_days, format_pounds
 
 
 class PersonalBudget(payments_made.PaymentsMade, spend_returns.SpendReturns):
@@ -136,12 +136,13 @@ class PersonalBudget(payments_made.PaymentsMade, spend_returns.SpendReturns):
         now_due = self.payment_due(period)
         if now_due.amount_pence <= 0:
             raise NothingToPay(
-                f"{self.reference} is owed {now_due.amount_pence} pence to {period.ends_on}."
+                f"{self.reference} is owed {format_pounds(now_due.amount_pence)} to "
+                f"{period.ends_on}."
             )
         if (now_due.lines, now_due.amount_pence) != (lines, amount_pence):
             raise PaymentDiffersFromEntitlement(
-                f"{self.reference} is now owed {now_due.amount_pence} pence, "
-                f"not the {amount_pence} pence of the payment proposed.",
+                f"{self.reference} is now owed {format_pounds(now_due.amount_pence)}, "
+                f"not the {format_pounds(amount_pence)} of the payment proposed.",
                 owed_pence=now_due.amount_pence,
                 proposed_pence=amount_pence,
             )
@@ -167,12 +168,14 @@ class PersonalBudget(payments_made.PaymentsMade, spend_returns.SpendReturns):
     def require_reissuable(self, payment_reference: str, pay_on: date) -> Payment:
         """The payment that came back and may be sent again on a day, or the refusal that says why.
 
-        Nothing is sent again while the budget is suspended, excluded or without a payee."""
+        Nothing is sent again before the day it came back, or while the budget is suspended,
+        excluded or without a payee."""
         payment = self.require_held(payment_reference)
         if payment is None:
             raise PaymentAlreadySettled(f"{payment_reference} was refunded to the budget.")
         for refusal in self.failed_gates(payment.period, pay_on, self.held_payments):
             raise refusal
+        self._require_back_by(payment_reference, payment, pay_on)
         return payment
 
     def reissue_payment(
@@ -220,10 +223,11 @@ class PersonalBudget(payments_made.PaymentsMade, spend_returns.SpendReturns):
         case = self.estate_cases.get(case_reference)
         if case is None:
             raise EstateCaseNotFound(f"{self.reference} has no estate case {case_reference}.")
-        if case.outcome == outcome:
+        if (case.outcome, case.died_on) == (outcome, died_on):
             return
         if case.outcome is not None:
-            raise EstateCaseAlreadyDecided(f"{case_reference} was decided: {case.outcome}.")
+            died = f", on {case.died_on}" if case.died_on else ""
+            raise EstateCaseAlreadyDecided(f"{case_reference} was decided: {case.outcome}{died}.")
         if said["recorded_by"] == case.opened_by:
             raise SamePersonProposed(f"{case.opened_by} opened this estate case.")
         if (died_on is None) != (outcome != "recipient_died"):
@@ -254,7 +258,9 @@ class PersonalBudget(payments_made.PaymentsMade, spend_returns.SpendReturns):
             last_day: Said = {**said, "effective_on": died_on}
             self.close(reason_code="died", **last_day)
         for payment_reference, payment in self.held_payments.items():
-            self._refund(payment_reference, payment, case_reference, said)
+            assert payment.held is not None, "what is held came back on a day"
+            back_by: Said = {**said, "effective_on": max(said["effective_on"], payment.held.on)}
+            self._refund(payment_reference, payment, case_reference, back_by)
 
     @applies(PaymentScheduled)
     def _payment_scheduled(self, event: PaymentScheduled) -> None:

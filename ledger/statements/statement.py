@@ -29,9 +29,15 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import next_period
 from ledger.dates import Period, day_in_england
 from ledger.entitlement import EntitlementLine, LineKind, adjustments, charges
-from ledger.errors import BudgetNotFound, PaymentsAreSuspended
+from ledger.errors import BudgetNotFound
 from ledger.recalculation import WeeklyChange, weekly
-from ledger.statements.wording import NEVER_CHANGES_WHAT_IS_OWED, WORDS, new_days, suspended
+from ledger.statements.wording import (
+    NEVER_CHANGES_WHAT_IS_OWED,
+    NOT_PAID_BECAUSE,
+    WORDS,
+    new_days,
+    suspended,
+)
 
 
 class AdjustedDays(msgspec.Struct, frozen=True):
@@ -190,11 +196,13 @@ def _adjustments_due(budget: PersonalBudget) -> Counter[Part]:
 
 
 def _coming_payment(budget: PersonalBudget, period: Period) -> ComingPayment | None:
-    """The first payment promised for a day after the period; else what the next would be."""
+    """The first payment promised for a day after the period; else what the next would be.
+
+    One that came back, or that the bank did not take, is none: it is held or sent again."""
     later = [
         (payment.pay_on, reference, payment)
         for reference, payment in budget.payments.items()
-        if payment.pay_on > period.ends_on and payment.stands
+        if payment.pay_on > period.ends_on and payment.stands and payment.held is None
     ]
     if later:
         pay_on, reference, payment = min(later, key=lambda found: found[:2])
@@ -203,11 +211,8 @@ def _coming_payment(budget: PersonalBudget, period: Period) -> ComingPayment | N
     due = budget.payment_due(coming)
     if budget.closed is not None and due.owed_pence <= 0:
         return None
-    gates = tuple(
-        # The statement says in words of its own what is suspended.
-        refusal.rule if isinstance(refusal, PaymentsAreSuspended) else str(refusal)
-        for refusal in budget.failed_gates(coming, coming.starts_on)
-    )
+    refusals = budget.failed_gates(coming, coming.starts_on)
+    gates = tuple(NOT_PAID_BECAUSE[refusal.code] for refusal in refusals)
     return ComingPayment(coming, None, "", max(due.amount_pence, 0), min(due.owed_pence, 0), gates)
 
 
