@@ -21,10 +21,11 @@ from ledger.bank.rails import Rails, processing_day
 from ledger.bank.records import Credit, OriginatingAccount
 from ledger.config import FileFormat, ServiceLevel, Settings
 from ledger.dates import WorkingDays, england, parse_date
+from ledger.durable import bank_files
 from ledger.errors import BankFileUnreadable, CycleAlreadyDecided, InvalidValue, PayeeUnknown
 from ledger.keyring import place
 from ledger.money import parse_pounds
-from ledger.people import Row, bank_files
+from ledger.people import Row
 
 _RECORDED_AS: dict[FileFormat, str] = {
     "bacs18": "bacs-standard-18",

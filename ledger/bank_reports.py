@@ -28,6 +28,7 @@ from ledger.bank.input_report import InputReport, UserFile
 from ledger.bank.pain002 import StatusReport
 from ledger.bank.reports import Report, read_report
 from ledger.config import Settings
+from ledger.durable import bank_files, bank_reports
 from ledger.errors import (
     ConcurrentChange,
     ReportAboutUnknownFile,
@@ -37,7 +38,6 @@ from ledger.errors import (
 )
 from ledger.keyring import place
 from ledger.money import format_pounds
-from ledger.people import bank_files, bank_reports
 from ledger.projections.audit import sentence
 from ledger.report_items import Judged, Rejected, put_by_hand
 from ledger.store import Beside

@@ -367,7 +367,7 @@ def test_a_payment_that_the_bank_did_not_take_is_not_told_as_coming():
     life.says("reject_payment", payment_reference=reference, reason_code="AC01")
     coming = life.statement("03-01", "03-31").coming_payment
     assert comes_next(coming) == (
-        f"Nothing can be paid at present. {reference} came back and is not settled yet."
+        "Nothing can be paid at present. An earlier payment did not arrive and is not settled yet."
     )
 
 
