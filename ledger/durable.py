@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
 durable = MetaData(
     naming_convention={
@@ -103,4 +103,36 @@ idempotency_keys = Table(
     Column("status", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("recorded_at", Text, nullable=False),
+)
+
+users = Table(
+    "users",
+    durable,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("person_reference", Text, nullable=False),
+    Column("organisation", Text, nullable=False),
+    Column("is_disabled", Boolean, nullable=False),
+    Column("recorded_at", Text, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    Index("ix_users_issuer", "issuer", "subject"),
+)
+
+user_names = Table(
+    "user_names",
+    durable,
+    Column("name", Text, primary_key=True),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+)
+
+web_sessions = Table(
+    "web_sessions",
+    durable,
+    Column("number_sha256", Text, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("ends_at", Text, nullable=False, index=True),
 )

@@ -13,9 +13,10 @@ from sqlalchemy import select, update
 
 from ledger.access.guard import needed
 from ledger.access.roles import GRANTED, ROLES
+from ledger.durable import web_sessions
 from ledger.people import moment_text
 from ledger.web import PARTS, assets
-from ledger.web.sessions import COOKIE, web_sessions
+from ledger.web.sessions import COOKIE
 from tests.web import Page, Site, Visitor, a_site
 
 ROUTES = [

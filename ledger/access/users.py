@@ -14,54 +14,24 @@ from typing import NamedTuple
 import msgspec
 from eventsourcing.persistence import IntegrityError
 from sqlalchemy import (
-    Boolean,
-    Column,
     Engine,
-    Index,
-    Integer,
     Row,
     Select,
-    Table,
-    Text,
     func,
     select,
 )
 
 from ledger.access.roles import GRANTED, ROLES, Permission, Reach, Role
 from ledger.application import Ledger
+from ledger.durable import user_names, users
 from ledger.errors import InvalidValue, UserNameTaken, UserNotFound
-from ledger.people import durable, moment_text
+from ledger.people import moment_text
 from ledger.store import Beside
 
 LONGEST_NAME = 100
 
 DEVELOPMENT = "development"
 """The issuer of those who sign in without proof, where a setting allows it."""
-
-
-users = Table(
-    "users",
-    durable,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("issuer", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("roles", Text, nullable=False),
-    Column("person_reference", Text, nullable=False),
-    Column("organisation", Text, nullable=False),
-    Column("is_disabled", Boolean, nullable=False),
-    Column("recorded_at", Text, nullable=False),
-    Column("recorded_by", Text, nullable=False),
-    Index("ix_users_issuer", "issuer", "subject"),
-)
-
-user_names = Table(
-    "user_names",
-    durable,
-    Column("name", Text, primary_key=True),
-    Column("issuer", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-)
 
 
 class Actor(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any
 
 from anyio import to_thread
 from fastapi import Request
-from sqlalchemy import Column, Engine, LargeBinary, Table, Text, delete, insert, select, update
+from sqlalchemy import Engine, delete, insert, select, update
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starsessions import SessionMiddleware, get_session_id, load_session, regenerate_session_id
 from starsessions.stores.base import SessionStore
@@ -23,17 +23,10 @@ from ledger.access.sign_in import SignIn
 from ledger.access.users import Actor
 from ledger.application import Ledger
 from ledger.database import writing
+from ledger.durable import web_sessions
 from ledger.errors import NotSignedIn
-from ledger.people import durable, moment_text
+from ledger.people import moment_text
 from ledger.web.assets import NAMES, address
-
-web_sessions = Table(
-    "web_sessions",
-    durable,
-    Column("number_sha256", Text, primary_key=True),
-    Column("data", LargeBinary, nullable=False),
-    Column("ends_at", Text, nullable=False, index=True),
-)
 
 COOKIE = "ledger_session"
 
