@@ -49,6 +49,7 @@ BODY = {
 def settings_for(url: str, folder: Path) -> dict[str, str]:
     return {
         "LEDGER_DATABASE_URL": url,
+        "LEDGER_DEVELOPMENT_SIGN_IN": "true",
         "LEDGER_KEY_FILE": str(folder / "ledger.key"),
         "LEDGER_FILES_FOLDER": str(folder / "files"),
     }
