@@ -37,6 +37,7 @@ Permission = Literal[
     "people.register",
     "consent.give",
     "status.check",
+    "interests.declare",
     "audit.read",
     "access.manage",
     "people.erase",
@@ -70,6 +71,7 @@ PERMISSIONS: dict[Permission, str] = {
     "people.register": "Record who people are and how to write to them.",
     "consent.give": "Let a support service see a budget's status, and take that back.",
     "status.check": "Check the status of an account whose owner allowed it.",
+    "interests.declare": "Declare that someone has an interest in a budget, and when it ends.",
     "audit.read": "See who looked at what, and what was refused to whom.",
     "access.manage": "Say who has which role.",
     "people.erase": "Export or erase what is held about a person.",
@@ -131,6 +133,7 @@ GRANTED: dict[Role, dict[Permission, Reach]] = {
         "letters.read",
         "people.register",
         "consent.give",
+        "interests.declare",
     ),
     "finance_officer": _all(
         "budgets.find",
@@ -152,6 +155,7 @@ GRANTED: dict[Role, dict[Permission, Reach]] = {
         "rates.read",
         "letters.read",
         "people.register",
+        "interests.declare",
     ),
     "finance_approver": _all(
         "budgets.find",
@@ -169,8 +173,11 @@ GRANTED: dict[Role, dict[Permission, Reach]] = {
         "accounts.close",
         "rates.read",
         "letters.read",
+        "interests.declare",
     ),
-    "scheme_manager": _all("budgets.find", *_READS, "access.manage", "people.erase"),
+    "scheme_manager": _all(
+        "budgets.find", *_READS, "interests.declare", "access.manage", "people.erase"
+    ),
     "auditor": _all("budgets.find", "payees.look", *_READS),
     "recipient": _OWN,
     "representative": _OWN,
@@ -205,6 +212,8 @@ COMMANDS: dict[Permission, tuple[str, ...]] = {
         "switch-to-provided-services",
         "resume-direct-payment",
         "open-estate-case",
+        "appoint-representative",
+        "end-representative",
     ),
     "payments.hold": ("suspend-payments", "propose-resumption", "resume-payments"),
     "contributions.assess": (
@@ -226,6 +235,8 @@ COMMANDS: dict[Permission, tuple[str, ...]] = {
         "refund-payment",
     ),
     "money.decide": ("confirm-clawback", "waive-clawback", "decide-estate-case"),
+    "consent.give": ("grant-access", "revoke-access"),
+    "interests.declare": ("declare-interest", "end-interest"),
 }
 """Which permission each command of a personal budget needs."""
 
