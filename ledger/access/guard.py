@@ -19,6 +19,7 @@ from ledger.access.reach import require_permission
 from ledger.access.roles import Permission
 from ledger.access.users import Actor
 from ledger.application import Ledger
+from ledger.budget_looks import record_look
 
 TEndpoint = TypeVar("TEndpoint", bound=Callable[..., Any])
 
@@ -43,9 +44,11 @@ def needed(route: APIRoute) -> Permission | None:
 
 
 def guard(routes: Iterable[BaseRoute], who: Who) -> None:
-    """Put a guard before every route that needs anything."""
+    """Put a guard before every route that needs anything, once: applications share routes."""
     for route in routes:
-        if isinstance(route, APIRoute) and (permission := needed(route)) is not None:
+        if not isinstance(route, APIRoute) or isinstance(route.app, _Guard):
+            continue
+        if (permission := needed(route)) is not None:
             route.app = _Guard(route.app, permission, who, "/budgets/{reference" in route.path)
 
 
@@ -71,6 +74,9 @@ class _Guard:
     def _admitted(self, request: Request) -> Actor:
         actor = self._who(request)
         ledger: Ledger = request.app.state.ledger
-        reference = request.path_params["reference"] if self._concerns_budget else None
-        require_permission(ledger, actor, self._permission, reference)
+        reference = request.path_params["reference"] if self._concerns_budget else ""
+        standing = require_permission(ledger, actor, self._permission, reference)
+        if standing == "representative" and request.method == "GET":
+            looked_at = request.app.state.now()
+            record_look(ledger, reference, seen="budget", looked_at=looked_at, looked_by=actor.name)
         return actor

@@ -109,12 +109,13 @@ Reach = Literal["all", "own"]
 """Whose budgets a permission covers: everybody's, or one's own and those one acts for."""
 
 _READS: tuple[Permission, ...] = tuple(p for p in get_args(Permission) if p.endswith(".read"))
-_OWN: dict[Permission, Reach] = {
+OWN: dict[Permission, Reach] = {
     "budgets.read": "own",
     "letters.read": "own",
     "returns.submit": "own",
     "consent.give": "own",
 }
+"""What anybody may do about their own budget, or one they act for; staff may do no more."""
 
 
 def _all(*permissions: Permission) -> dict[Permission, Reach]:
@@ -179,8 +180,8 @@ GRANTED: dict[Role, dict[Permission, Reach]] = {
         "budgets.find", *_READS, "interests.declare", "access.manage", "people.erase"
     ),
     "auditor": _all("budgets.find", "payees.look", *_READS),
-    "recipient": _OWN,
-    "representative": _OWN,
+    "recipient": OWN,
+    "representative": OWN,
     "support_service": _all("status.check"),
     "machine_client": _all(
         "budgets.find",

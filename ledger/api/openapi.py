@@ -41,6 +41,7 @@ TAGS = [
     {"name": "financial assessments", "description": "What people can contribute, and why."},
     {"name": "letters", "description": "Letters and remittance advices, and where each stands."},
     {"name": "people", "description": "Who people are; sealed, and never sent back."},
+    {"name": "access", "description": "Who acts, who may see how an account stands, who looked."},
     {"name": "payees", "description": "Accounts in full, each look recorded; and who looked."},
     {"name": "cycles", "description": "Payment cycles, from preparation to settlement."},
     {"name": "bank reports", "description": "What banks send back, and what is in suspense."},
