@@ -13,7 +13,6 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from ledger.aggregates.personal_budget import PersonalBudget
-from ledger.dates import Period
 from ledger.errors import Refusal
 from ledger.projections.words import day
 from ledger.reminders import next_review_on
@@ -141,9 +140,9 @@ def _next_payment(
     amount_pence = coming.amount_pence if with_amounts else None
     if coming.pay_on is not None:
         return NextPayment(coming.pay_on, False, (), (), amount_pence)
+    pay_on = next_pay_day or max(today, coming.period.starts_on)
     holds = [
-        _hold(budget, refusal, coming.period)
-        for refusal in budget.failed_gates(coming.period, coming.period.starts_on)
+        _hold(budget, refusal, pay_on) for refusal in budget.failed_gates(coming.period, pay_on)
     ]
     if holds:
         because, released_by = zip(*dict.fromkeys(holds), strict=True)
@@ -153,9 +152,9 @@ def _next_payment(
     return NextPayment(next_pay_day, False, (), (), amount_pence)
 
 
-def _hold(budget: PersonalBudget, refusal: Refusal, period: Period) -> _Hold:
+def _hold(budget: PersonalBudget, refusal: Refusal, pay_on: date) -> _Hold:
     hold = HOLDS[refusal.code]
-    suspension = budget.suspension_on(period.starts_on)
+    suspension = budget.suspension_on(pay_on)
     if refusal.code != "payments-are-suspended" or suspension is None:
         return hold
     released_by = _SUSPENSION_ENDS.get(suspension.reason_code, hold.released_by)

@@ -19,9 +19,9 @@ from ledger.store import Beside
 
 Seen = Literal["budget", "status", "status_and_amounts", "nothing"]
 SEEN: dict[Seen, str] = {
-    "budget": "your personal budget, as you see it yourself",
-    "status": "whether your payments are being made, without amounts",
-    "status_and_amounts": "whether your payments are being made, and the next amount",
+    "budget": "the personal budget, as its recipient sees it",
+    "status": "whether payments are being made, without amounts",
+    "status_and_amounts": "whether payments are being made, and the next amount",
     "nothing": "nothing: the details were not right, or nobody allowed it",
 }
 """What was seen, in words to the recipient."""

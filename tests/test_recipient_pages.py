@@ -68,7 +68,7 @@ def test_a_recipient_comes_to_their_budget_and_reads_what_it_is_worth(site: Site
     page = sian.open(sian.open("/").link("My budget")).done()
     assert (page.path, page.heading) == (AT, "Your personal budget PB000001")
     assert "£310.00 of care and support a week" in page.words
-    assert "you pay £142.95 a week, and the council pays £167.05" in page.words
+    assert "You pay £142.95 a week, and the council pays £167.05" in page.words
     assert "Nothing has been paid yet." in page.words
     assert "Phone: 01234 567890" in page.words
 
@@ -141,12 +141,12 @@ def test_who_acts_for_two_people_chooses_and_each_look_is_seen(site: Site):
     page = dora.open("/my/budgets").done()
     seen = dora.open(page.link("Personal budget PB000001")).done()
     assert seen.heading == "Personal budget PB000001"
-    assert "the person pays £142.95" in seen.words
+    assert "The person pays £142.95" in seen.words
     dora.open(AT).done()
     looked = site.visitor("siân").open(f"{AT}/access").done()
     assert "dora, who acts for the person" in looked.words
     assert "(2 times)" in looked.words
-    assert "nominated person R000009" in looked.words
+    assert "R000009, nominated person" in looked.words
 
 
 # --- the spend return ---------------------------------------------------------------------
@@ -167,11 +167,11 @@ def test_a_spend_return_is_sent_in(site: Site):
 @pytest.mark.parametrize(
     ("filled", "words"),
     [
-        ({"money_in": "lots"}, "Enter pounds and pence"),
+        ({"money_in": "lots"}, "enter pounds and pence"),
         ({"spending": "-5"}, "cannot be less than nothing"),
         ({"closing_balance": "68.30"}, "£68.20, but the closing balance given is £68.30"),
-        ({"opening_balance": ""}, "Enter pounds and pence"),
-        ({"spending": "99999999999"}, "Enter pounds and pence"),
+        ({"opening_balance": ""}, "enter pounds and pence"),
+        ({"spending": "99999999999"}, "enter pounds and pence"),
     ],
 )
 def test_figures_that_cannot_be_right_are_asked_for_again(site: Site, filled: Any, words: str):

@@ -17,7 +17,7 @@ from ledger.access.reach import standing_of
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.spend_returns import SpendReturn
 from ledger.application import Ledger, said
-from ledger.budget_looks import budget_looks_at
+from ledger.budget_looks import SEEN, budget_looks_at
 from ledger.commands import BUDGET_COMMANDS
 from ledger.dates import Period, day_in_england, parse_date
 from ledger.errors import LetterNotFound, NotPermitted, Refusal, SpendReturnNotFound
@@ -43,7 +43,13 @@ from ledger.web.sessions import who_asks
 router = APIRouter(include_in_schema=False)
 
 MOST_LOOKS = 500
-FIGURES = ("opening_balance", "money_in", "spending", "closing_balance")
+FIGURES = {
+    "opening_balance": "Money in the account at the start",
+    "money_in": "Money that came in",
+    "spending": "Money that was spent",
+    "closing_balance": "Money in the account at the end",
+}
+"""What a spend return asks for."""
 MONTHS = ("3", "6", "12")
 DONE = {
     "return": "We have your spend return. We will write if we have a question.",
@@ -121,11 +127,11 @@ def send_return(request: Request, reference: str, form: Sent) -> Response:
     asked = _awaited(budget, of)
     figures: dict[str, Any] = {}
     faults: dict[str, str] = {}
-    for name in FIGURES:
+    for name, label in FIGURES.items():
         try:
             figures[f"{name}_pence"] = _pounds(form.text(name))
         except Refusal:
-            faults[name] = "Enter pounds and pence, such as 310.00"
+            faults[name] = f"{label}: enter pounds and pence, such as 310.00"
     if not faults:
         try:
             _give(request, reference, "submit-spend-return", return_reference=of, **figures)
@@ -150,7 +156,7 @@ def _return_page(
     form: Form,
     faults: dict[str, str],
 ) -> Response:
-    facts = {"budget": budget, "asked": asked, "form": form, "faults": faults}
+    facts = {"budget": budget, "asked": asked, "labels": FIGURES, "form": form, "faults": faults}
     return page(request, "my_return.html", 422 if faults else 200, **facts)
 
 
@@ -219,12 +225,16 @@ def _access_page(
     done: str | None = None,
 ) -> Response:
     today = _today()
-    looks = budget_looks_at(_ledger(request), budget.reference, limit=MOST_LOOKS)
+    ledger = _ledger(request)
+    looks = budget_looks_at(ledger, budget.reference, limit=MOST_LOOKS)
+    acting = ledger.people.persons(budget.representatives)
     return page(
         request,
         "my_access.html",
         422 if faults else 200,
         budget=budget,
+        names={reference: person.name for reference, person in acting.items()},
+        sees=SEEN,
         grants={of: grant for of, grant in budget.grants.items() if grant.ends_on >= today},
         looks=looks_told(looks),
         form=form,
@@ -250,6 +260,7 @@ def show(request: Request, reference: str, done: str = "") -> Response:
         "my_budget.html",
         budget=budget,
         account=account,
+        worth_pence=budget.weekly_budget_pence(today),
         weekly=made.weekly,
         next=comes_next(made.coming_payment),
         suspensions=made.suspensions,
