@@ -267,3 +267,4 @@ def test_grants_and_looks_are_listed_on_the_command_line(database_url: str, tmp_
     assert "Nobody has looked." in pbledger.done(f"budget looks {reference}")
     pbledger.refused("budget-not-found", "grants list --budget PB999999")
     pbledger.refused("budget-not-found", "budget looks PB999999")
+    pbledger.refused("invalid-value", "--as sue users set pat --organisation acme")

@@ -252,9 +252,11 @@ def _access_page(
 def show(request: Request, reference: str, done: str = "") -> Response:
     """What the budget is worth, what was paid and why, what is next, and whom to call."""
     ledger, today = _ledger(request), _today()
-    budget = ledger.budget(reference)
+    history = list(ledger.history(PersonalBudget, reference))
+    made = statement_of(reference, history, Period(today, today))
+    budget = PersonalBudget.project(None, history)
+    assert budget is not None, "a budget with a statement has a history"
     account = status_of(ledger, budget, today, with_amounts=True)
-    made = statement_of(reference, ledger.history(PersonalBudget, reference), Period(today, today))
     return page(
         request,
         "my_budget.html",
