@@ -240,6 +240,16 @@ def test_consent_that_is_not_clear_is_asked_for_again(site: Site, filled: Any, w
     assert not site.ledger.budget("PB000001").grants
 
 
+def test_who_may_not_give_consent_is_shown_no_form_for_it(site: Site):
+    site.add_user("fin", "finance_officer")
+    fin = site.visitor("fin")
+    page = fin.open(f"{AT}/access").done()
+    assert not page.tree.xpath("//main//form")
+    token = page.fields("/sign-out")["form_token"]
+    sent = fin.client.post(f"{AT}/access/grant", data={**GRANT, "form_token": token})
+    assert sent.status_code == 403
+
+
 def test_consent_is_given_from_our_own_page_alone(site: Site):
     sian = site.visitor("siân")
     sian.open(f"{AT}/access").done()

@@ -86,6 +86,7 @@ class BudgetLooks(msgspec.Struct):
 
 _asked = BodyOf(StatusAsked)
 _described = writes(AccountStatus, StatusAsked)
+_described["responses"][200]["description"] = "How the account stands."
 _described["responses"] |= problems(429)
 
 

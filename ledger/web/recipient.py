@@ -237,6 +237,7 @@ def _access_page(
         sees=SEEN,
         grants={of: grant for of, grant in budget.grants.items() if grant.ends_on >= today},
         looks=looks_told(looks),
+        may_change=actor_of(request).reach("consent.give") is not None,
         form=form,
         faults=faults,
         done=done,
