@@ -12,6 +12,7 @@ _DURABLE_RIGHTS = {
     "payee_details": "SELECT, INSERT, DELETE",
     "returned_names": "SELECT, INSERT, DELETE",
     "payee_looks": "SELECT, INSERT",  # who looked stays
+    "budget_looks": "SELECT, INSERT",
     "users": "SELECT, INSERT",  # who had which role stays
     "user_names": "SELECT, INSERT",
     "web_sessions": "SELECT, INSERT, UPDATE, DELETE",
@@ -64,6 +65,7 @@ def grant(engine: Engine, role: str) -> None:
             f"GRANT EXECUTE ON FUNCTION stored_events_append TO {name}",
             f"GRANT USAGE ON SEQUENCE payee_looks_number_seq TO {name}",
             f"GRANT USAGE ON SEQUENCE users_number_seq TO {name}",
+            f"GRANT USAGE ON SEQUENCE budget_looks_number_seq TO {name}",
         ]
         for table, rights in _DURABLE_RIGHTS.items():
             statements.append(f"REVOKE ALL ON {table} FROM {name}")

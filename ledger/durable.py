@@ -52,6 +52,18 @@ payee_looks = Table(
     Column("reason", Text, nullable=False),
 )
 
+budget_looks = Table(
+    "budget_looks",
+    durable,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("budget_reference", Text, nullable=False, index=True),
+    Column("looked_at", Text, nullable=False),
+    Column("looked_by", Text, nullable=False),
+    Column("organisation_reference", Text, nullable=False),
+    Column("seen", Text, nullable=False),
+    Index("ix_budget_looks_looked_by", "looked_by", "looked_at"),
+)
+
 bank_files = Table(
     "bank_files",
     durable,

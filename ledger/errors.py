@@ -459,6 +459,59 @@ class PaymentHasLeft(Refusal):
     status = 409
 
 
+class InterestInBudget(Refusal):
+    """Nobody acts on their own budget, or on that of someone close to them."""
+
+    status = 403
+
+
+class InterestNotFound(Refusal):
+    """Nobody of that name has an interest in this budget."""
+
+    status = 404
+
+
+class RepresentativeIsRecipient(Refusal):
+    """Nobody is appointed to act for themselves."""
+
+
+class RepresentativeNotFound(Refusal):
+    """That person does not act for the recipient of this budget."""
+
+    status = 404
+
+
+class TakesEffectLater(Refusal):
+    """Who acts for a recipient is recorded on the day it takes effect or after it, not before."""
+
+
+class NobodyActsForRecipient(Refusal):
+    """Only someone who acts for the recipient can give consent for them."""
+
+
+class GrantNotTimeBoxed(Refusal):
+    """Access is granted to a day, on or after the day it begins and at most 366 days later."""
+
+
+class AccessNotGranted(Refusal):
+    """That organisation has no access to this budget that could be taken back."""
+
+    status = 404
+
+
+class StatusNotAvailable(Refusal):
+    """There is no account with these details whose status you may see."""
+
+    status = 404
+
+
+class TooManyWrongChecks(Refusal):
+    """After 10 checks in an hour that found nothing, ask again when the hour is over."""
+
+    status = 429
+    retryable = True
+
+
 class SamePersonProposed(Refusal):
     """Someone other than the person who proposed it must decide."""
 

@@ -287,6 +287,10 @@ def a_busy_council(ledger: Ledger, budgets: int = 200) -> None:
             effective_on=date(2026, 4, 8),
         )
     new_payee(ledger, some[2], "12345678")
+    acting = {"person_reference": "R900001", "kind": "nominated_person"}
+    tell_budget(ledger, some[6], "appoint_representative", **acting)
+    sees = {"organisation_reference": "ACME", "ends_on": date(2026, 9, 30)}
+    tell_budget(ledger, some[6], "grant_access", **sees)
     for command, by, facts in (
         ("propose_clawback", "ann", {"amount_pence": 10_000, "cause_code": "surplus"}),
         ("notify_clawback", "ann", {"respond_by": date(2026, 4, 20)}),

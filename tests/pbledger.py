@@ -25,6 +25,7 @@ KEPT = (
     "payee_details",
     "returned_names",
     "payee_looks",
+    "budget_looks",
     "financial_assessments",
     "bank_files",
     "modulus_tables",

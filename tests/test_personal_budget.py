@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from ledger.aggregates import (
     care_decisions,
     clawbacks,
+    consents,
     estates,
+    interests,
     payees,
     payments,
+    representatives,
     spend_returns,
 )
 from ledger.aggregates.allocations import (
@@ -1489,6 +1492,7 @@ LINE = st.builds(
     deployment=one_of(Deployment),
     chargeable=st.booleans(),
 )
+ORGANISATIONS = st.sampled_from(["ACME", "OTHER"])
 COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "open": {name: st.just(value) for name, value in OPENED.items()},
     "offer_direct_payment": {
@@ -1613,6 +1617,23 @@ COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "outcome": one_of(estates.EstateOutcome),
         "died_on": st.none() | DATES,
     },
+    "appoint_representative": {
+        "person_reference": st.sampled_from(["R000001", "R000009"]),
+        "kind": one_of(representatives.RepresentativeKind),
+    },
+    "end_representative": {"person_reference": st.just("R000009")},
+    "grant_access": {
+        "organisation_reference": ORGANISATIONS,
+        "ends_on": DATES,
+        "facts": one_of(consents.SharedFacts),
+        "given_by": one_of(consents.GivenBy),
+    },
+    "revoke_access": {"organisation_reference": ORGANISATIONS},
+    "declare_interest": {
+        "user_name": st.sampled_from(["bob", "carl"]),
+        "kind": one_of(interests.InterestKind),
+    },
+    "end_interest": {"user_name": st.sampled_from(["bob", "carl"])},
     # Given by a financial assessment, not by people:
     "assess_finances": {
         "assessment_reference": st.sampled_from(["FA1", "FA2", "FA3"]),

@@ -15,10 +15,12 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ledger.access.addresses import concerns_budget
 from ledger.access.reach import require_permission
 from ledger.access.roles import Permission
 from ledger.access.users import Actor
 from ledger.application import Ledger
+from ledger.budget_looks import record_look
 
 TEndpoint = TypeVar("TEndpoint", bound=Callable[..., Any])
 
@@ -43,10 +45,12 @@ def needed(route: APIRoute) -> Permission | None:
 
 
 def guard(routes: Iterable[BaseRoute], who: Who) -> None:
-    """Put a guard before every route that needs anything."""
+    """Put a guard before every route that needs anything, once: applications share routes."""
     for route in routes:
-        if isinstance(route, APIRoute) and (permission := needed(route)) is not None:
-            route.app = _Guard(route.app, permission, who, "/budgets/{reference" in route.path)
+        if not isinstance(route, APIRoute) or isinstance(route.app, _Guard):
+            continue
+        if (permission := needed(route)) is not None:
+            route.app = _Guard(route.app, permission, who, concerns_budget(route.path))
 
 
 def actor_of(request: Request) -> Actor:
@@ -71,6 +75,9 @@ class _Guard:
     def _admitted(self, request: Request) -> Actor:
         actor = self._who(request)
         ledger: Ledger = request.app.state.ledger
-        reference = request.path_params["reference"] if self._concerns_budget else None
-        require_permission(ledger, actor, self._permission, reference)
+        reference = request.path_params["reference"] if self._concerns_budget else ""
+        standing = require_permission(ledger, actor, self._permission, reference)
+        if standing == "representative" and request.method == "GET":
+            looked_at = request.app.state.now()
+            record_look(ledger, reference, seen="budget", looked_at=looked_at, looked_by=actor.name)
         return actor

@@ -37,6 +37,7 @@ Permission = Literal[
     "people.register",
     "consent.give",
     "status.check",
+    "interests.declare",
     "audit.read",
     "access.manage",
     "people.erase",
@@ -70,6 +71,7 @@ PERMISSIONS: dict[Permission, str] = {
     "people.register": "Record who people are and how to write to them.",
     "consent.give": "Let a support service see a budget's status, and take that back.",
     "status.check": "Check the status of an account whose owner allowed it.",
+    "interests.declare": "Declare that someone has an interest in a budget, and when it ends.",
     "audit.read": "See who looked at what, and what was refused to whom.",
     "access.manage": "Say who has which role.",
     "people.erase": "Export or erase what is held about a person.",
@@ -107,12 +109,13 @@ Reach = Literal["all", "own"]
 """Whose budgets a permission covers: everybody's, or one's own and those one acts for."""
 
 _READS: tuple[Permission, ...] = tuple(p for p in get_args(Permission) if p.endswith(".read"))
-_OWN: dict[Permission, Reach] = {
+OWN: dict[Permission, Reach] = {
     "budgets.read": "own",
     "letters.read": "own",
     "returns.submit": "own",
     "consent.give": "own",
 }
+"""What anybody may do about their own budget, or one they act for; staff may do no more."""
 
 
 def _all(*permissions: Permission) -> dict[Permission, Reach]:
@@ -131,6 +134,7 @@ GRANTED: dict[Role, dict[Permission, Reach]] = {
         "letters.read",
         "people.register",
         "consent.give",
+        "interests.declare",
     ),
     "finance_officer": _all(
         "budgets.find",
@@ -152,6 +156,7 @@ GRANTED: dict[Role, dict[Permission, Reach]] = {
         "rates.read",
         "letters.read",
         "people.register",
+        "interests.declare",
     ),
     "finance_approver": _all(
         "budgets.find",
@@ -169,11 +174,14 @@ GRANTED: dict[Role, dict[Permission, Reach]] = {
         "accounts.close",
         "rates.read",
         "letters.read",
+        "interests.declare",
     ),
-    "scheme_manager": _all("budgets.find", *_READS, "access.manage", "people.erase"),
+    "scheme_manager": _all(
+        "budgets.find", *_READS, "interests.declare", "access.manage", "people.erase"
+    ),
     "auditor": _all("budgets.find", "payees.look", *_READS),
-    "recipient": _OWN,
-    "representative": _OWN,
+    "recipient": OWN,
+    "representative": OWN,
     "support_service": _all("status.check"),
     "machine_client": _all(
         "budgets.find",
@@ -205,6 +213,8 @@ COMMANDS: dict[Permission, tuple[str, ...]] = {
         "switch-to-provided-services",
         "resume-direct-payment",
         "open-estate-case",
+        "appoint-representative",
+        "end-representative",
     ),
     "payments.hold": ("suspend-payments", "propose-resumption", "resume-payments"),
     "contributions.assess": (
@@ -226,6 +236,8 @@ COMMANDS: dict[Permission, tuple[str, ...]] = {
         "refund-payment",
     ),
     "money.decide": ("confirm-clawback", "waive-clawback", "decide-estate-case"),
+    "consent.give": ("grant-access", "revoke-access"),
+    "interests.declare": ("declare-interest", "end-interest"),
 }
 """Which permission each command of a personal budget needs."""
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from ledger.access.roles import GRANTED, ROLES, Permission, Reach, Role
 from ledger.application import Ledger
+from ledger.commands import require_keepable
 from ledger.durable import user_names, users
 from ledger.errors import InvalidValue, UserNameTaken, UserNotFound
 from ledger.people import moment_text
@@ -81,7 +82,7 @@ def record_user(ledger: Ledger, user: User, recorded_at: datetime, recorded_by: 
     """Record how a user stands from now on; False if they stood so already.
 
     Raises `UserNameTaken` if somebody else's acts are recorded under the name, and
-    `InvalidValue` for a name that cannot be kept or a role that does not exist.
+    `InvalidValue` for a name or reference that cannot be kept or a role that does not exist.
     """
     is_plain = user.name.isprintable() and user.name == " ".join(user.name.split())
     if not is_plain or not 1 <= len(user.name) <= LONGEST_NAME:
@@ -89,6 +90,9 @@ def record_user(ledger: Ledger, user: User, recorded_at: datetime, recorded_by: 
     for role in user.roles:
         if role not in ROLES:
             raise InvalidValue(f"roles: {role!r} is none of {', '.join(ROLES)}.", field="roles")
+    for field in ("person_reference", "organisation"):
+        if getattr(user, field):
+            require_keepable(getattr(user, field), field)
     user = msgspec.structs.replace(user, roles=tuple(r for r in ROLES if r in user.roles))
     known = user_of(ledger.engine, user.issuer, user.subject)
     if known == user:

@@ -20,7 +20,8 @@ RejectionReason = Literal["totals_unexpected", "exceptions_unexplained", "wrong_
 class CycleLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One payment to be made. `budget_version` is the history the amount was worked out from.
 
-    `reissue_of` names the returned payment that this one sends again; it then has no lines."""
+    `reissue_of` names the returned payment that this one sends again; it then has no lines.
+    `interested` are the users who have an interest in the budget."""
 
     budget_reference: str
     budget_version: int
@@ -30,6 +31,7 @@ class CycleLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     lines: tuple[EntitlementLine, ...] = ()
     deductions: tuple[tuple[str, int], ...] = ()
     reissue_of: str = ""
+    interested: tuple[str, ...] = ()
 
     @property
     def deducted_pence(self) -> int:

@@ -224,6 +224,7 @@ class Preparation:
                 amount_pence=due.amount_pence,
                 lines=due.lines,
                 deductions=due.deductions,
+                interested=tuple(sorted(budget.interests)),
             )
         )
         self._note_account(budget.payee, budget.reference)
@@ -302,6 +303,7 @@ class Preparation:
                 payee_reference=budget.payee.payee_reference,
                 amount_pence=payment.amount_pence,
                 reissue_of=payment_reference,
+                interested=tuple(sorted(budget.interests)),
             )
         )
         self._note_account(budget.payee, budget.reference)

@@ -14,12 +14,15 @@ from ledger.aggregates import (
     allocations,
     care_decisions,
     clawbacks,
+    consents,
     contributions,
     estates,
+    interests,
     payees,
     payments,
     payments_made,
     recovery,
+    representatives,
     spend_returns,
     suspensions,
 )
@@ -56,7 +59,9 @@ from ledger.errors import (
 from ledger.money import for_days, format_pounds
 
 
-class PersonalBudget(payments_made.PaymentsMade, spend_returns.SpendReturns):
+class PersonalBudget(
+    interests.Interests, payments_made.PaymentsMade, spend_returns.SpendReturns, consents.Consents
+):
     """A personal budget: it alone decides what may be paid, to whom and when."""
 
     STREAM: ClassVar[str] = "personal-budget"
@@ -336,6 +341,12 @@ register(
         "clawback-waived.v1": clawbacks.ClawbackWaived,
         "switched-to-provided-services.v1": allocations.SwitchedToProvidedServices,
         "direct-payment-resumed.v1": allocations.DirectPaymentResumed,
+        "representative-appointed.v1": representatives.RepresentativeAppointed,
+        "representative-ended.v1": representatives.RepresentativeEnded,
+        "access-granted.v1": consents.AccessGranted,
+        "access-revoked.v1": consents.AccessRevoked,
+        "interest-declared.v1": interests.InterestDeclared,
+        "interest-ended.v1": interests.InterestEnded,
         "closed.v1": care_decisions.BudgetClosed,
     },
 )

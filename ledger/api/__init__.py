@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from ledger.access.guard import guard, needs
 from ledger.access.sign_in import SignIn
 from ledger.api import (
+    access,
     accounts,
     assessment_import,
     assessments,
@@ -34,7 +35,7 @@ from ledger.api import (
     statements,
 )
 from ledger.api.openapi import described
-from ledger.api.requests import LoopbackOnly, who_asks
+from ledger.api.requests import LoopbackOnly, now, who_asks
 from ledger.application import Ledger
 from ledger.config import Settings
 
@@ -46,6 +47,7 @@ NOUNS = (
     statements,
     letters,
     people,
+    access,
     payees,
     cycle_steps,
     cycles,
@@ -67,6 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         with Ledger(settings or Settings()) as app.state.ledger:
             app.state.sign_in = SignIn(app.state.ledger)
+            app.state.now = now
             yield
 
     # No pages that load scripts from elsewhere: the description is JSON.

@@ -261,9 +261,14 @@ def _moment(text: str) -> datetime:
     )
 
 
+def now() -> datetime:
+    """The moment it is."""
+    return datetime.now(UTC)
+
+
 def today() -> date:
     """The day it is in England."""
-    return day_in_england(datetime.now(UTC))
+    return day_in_england(now())
 
 
 def read_period(

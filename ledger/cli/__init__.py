@@ -16,6 +16,7 @@ from ledger.cli import (
     caseload,
     change,
     cycle,
+    grants,
     jobs,
     keeping,
     letters,
@@ -84,6 +85,7 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(letters.app, name="letters")
 app.add_typer(users.app, name="users")
+app.add_typer(grants.app, name="grants")
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ A projection is one file and one line here.
 
 from sqlalchemy import Engine
 
+from ledger.projections.access import Grants, Representatives
 from ledger.projections.accounts import ClosedPeriods
 from ledger.projections.audit_table import Audit
 from ledger.projections.balances import Balances
@@ -26,6 +27,8 @@ KEYED: tuple[Keyed, ...] = (
     FinanceTotals(),
     BankReports(),
     ReportQueue(),
+    Representatives(),
+    Grants(),
 )
 
 

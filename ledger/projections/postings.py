@@ -16,11 +16,14 @@ from ledger.aggregates import (
     bank_report,
     care_decisions,
     clawbacks,
+    consents,
     contributions,
     estates,
+    interests,
     mass_change,
     payees,
     recovery,
+    representatives,
     spend_returns,
     suspensions,
 )
@@ -174,6 +177,13 @@ MONEYLESS: frozenset[type[Event]] = frozenset(
         clawbacks.ClawbackNotified,
         clawbacks.ClawbackDisputed,
         recovery.RecoveryCapped,
+        # Who acts, who may look and who may not act is no matter of money.
+        representatives.RepresentativeAppointed,
+        representatives.RepresentativeEnded,
+        consents.AccessGranted,
+        consents.AccessRevoked,
+        interests.InterestDeclared,
+        interests.InterestEnded,
         # A mass change's money is posted by each budget it changes.
         mass_change.MassChangeListed,
         mass_change.MassChangePrepared,

@@ -44,6 +44,7 @@ class Budgets:
         Column("last_payment_pence", BigInteger),
         Column("version", Integer, nullable=False),
         Index("ix_budgets_reference", "reference", unique=True),
+        Index("ix_budgets_recipient", "recipient_reference"),
     )
     _COLUMN: ClassVar = {column.name: place for place, column in enumerate(table.columns)}
 

@@ -160,7 +160,7 @@ def statement_of(
         totals=Amounts(**{name: _sum(within, name) for name in Amounts.__struct_fields__}),
         closing_pence=balance,
         weekly=weekly(replay.budget.terms, period.ends_on),
-        coming_payment=_coming_payment(replay.budget, period),
+        coming_payment=coming_payment(replay.budget, period.ends_on),
         suspensions=tuple(
             suspended(term) for term in replay.budget.suspensions if term.ends_on >= period.ends_on
         ),
@@ -195,14 +195,14 @@ def _adjustments_due(budget: PersonalBudget) -> Counter[Part]:
     return due
 
 
-def _coming_payment(budget: PersonalBudget, period: Period) -> ComingPayment | None:
-    """The first payment promised for a day after the period; else what the next would be.
+def coming_payment(budget: PersonalBudget, after: date) -> ComingPayment | None:
+    """The first payment promised for a day after another; else what the next would be.
 
     One that came back, or that the bank did not take, is none: it is held or sent again."""
     later = [
         (payment.pay_on, reference, payment)
         for reference, payment in budget.payments.items()
-        if payment.pay_on > period.ends_on and payment.stands and payment.held is None
+        if payment.pay_on > after and payment.stands and payment.held is None
     ]
     if later:
         pay_on, reference, payment = min(later, key=lambda found: found[:2])

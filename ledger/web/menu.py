@@ -9,14 +9,20 @@ from ledger.access.users import Actor
 
 
 class Entry(NamedTuple):
-    """One entry: what it says, where it leads, and what one needs for it."""
+    """One entry: what it says, where it leads, and what one needs for it.
+
+    `own`: it is for those alone who have a budget, or act for someone who has."""
 
     text: str
     path: str
     needs: Permission
+    own: bool = False
 
 
-MENU: tuple[Entry, ...] = ()
+MENU: tuple[Entry, ...] = (
+    Entry("My budget", "/my/budgets", "consent.give", own=True),
+    Entry("Check a status", "/status", "status.check"),
+)
 
 
 def menu_for(actor: Actor, path: str) -> list[dict[str, Any]]:
@@ -28,5 +34,5 @@ def menu_for(actor: Actor, path: str) -> list[dict[str, Any]]:
             "active": path == entry.path or path.startswith(f"{entry.path}/"),
         }
         for entry in MENU
-        if actor.reach(entry.needs) is not None
+        if actor.reach(entry.needs) is not None and (actor.person_reference or not entry.own)
     ]
