@@ -24,8 +24,9 @@ from ledger.accounts import (
     parse_sort_code,
 )
 from ledger.durable import payee_details, people
-from ledger.errors import PayeeReferenceMismatch, PayeeUnknown, PersonUnknown
+from ledger.errors import PayeeReferenceMismatch, PayeeUnknown, PersonErased, PersonUnknown
 from ledger.keyring import Keyring, place
+from ledger.privacy_tables import erasures
 from ledger.private import Private
 
 __all__ = [
@@ -130,7 +131,12 @@ class People:
         return other, bool(self.payees([other.payee_reference]))
 
     def sealed_people(self, details: Iterable[PersonDetails], recorded_at: datetime) -> list[Row]:
-        """Rows of `people`, each with a new key of its own; only for people not yet `existing`."""
+        """Rows of `people`, each with a new key of its own; only for people not yet `existing`.
+
+        Raises `PersonErased`: what the ledger says of a reference must not get a name again.
+        """
+        details = list(details)
+        self._require_not_erased(person.person_reference for person in details)
         moment = moment_text(recorded_at)
         rows = []
         for person in details:
@@ -188,6 +194,14 @@ class People:
                 }
             )
         return rows
+
+    def _require_not_erased(self, person_references: Iterable[str]) -> None:
+        query = select(erasures.c.person_reference)
+        with self.engine.connect() as connection:
+            for chunk in chunks(person_references):
+                erased = query.where(erasures.c.person_reference.in_(chunk)).limit(1)
+                if (person := connection.execute(erased).scalar_one_or_none()) is not None:
+                    raise PersonErased(f"{person} was erased.", person_reference=person)
 
     def existing(self, person_references: Iterable[str]) -> set[str]:
         """Those of the references that have a row in `people`."""

@@ -33,6 +33,10 @@ KEPT = (
     "idempotency_keys",
     "users",
     "user_names",
+    "restricted_facts",
+    "person_looks",
+    "legal_holds",
+    "erasures",
 )
 
 
