@@ -252,6 +252,15 @@ class People:
                 found.update((row[0], self._opened(_SealedPayee._make(row))) for row in rows)
         return found
 
+    def payees_of(self, person_reference: str) -> list[PayeeDetails]:
+        """Every account ever recorded for a person; none if they were erased."""
+        t = payee_details.c
+        query = select(t.payee_reference).where(t.person_reference == person_reference)
+        with self.engine.connect() as connection:
+            references = connection.execute(query.order_by(t.recorded_at)).scalars().all()
+        found = self.payees(references)
+        return [found[reference] for reference in references if reference in found]
+
     def shown(self, references: Iterable[str]) -> dict[str, str]:
         """What anyone may see of these accounts: the last four digits, or that it is erased."""
         wanted = list(references)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,11 +14,8 @@ from sqlalchemy import select
 from ledger.access.users import DEVELOPMENT, User, record_user, user_named
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
-from ledger.assessments import record_assessment
-from ledger.bank.confirmation_of_payee import Simulator
-from ledger.bank_reports import import_report, report_file
+from ledger.bank_reports import report_file
 from ledger.caseload_import import import_caseload
-from ledger.contacts import new_contact
 from ledger.dates import Period
 from ledger.durable import people
 from ledger.erasure import (
@@ -41,17 +37,13 @@ from ledger.errors import (
     PersonUnknown,
     RetentionNotOver,
 )
-from ledger.outbox.queueing import queue_letters
 from ledger.outbox.register import entries, shown
-from ledger.outbox.sending import send_letters
 from ledger.payment_run import bank_file
-from ledger.person_looks import look_at_person, record_ethnicity
+from ledger.person_looks import look_at_person
 from ledger.projections.audit import sentence
 from ledger.statements.statement import statement_of
 from ledger.verification import verify_ledger
-from tests.bank_reports import Returned, arucs_xml
 from tests.given import on
-from tests.letters import suspend, with_letters
 from tests.main_job import (
     IMPORTED_AT,
     a_caseload,
@@ -63,39 +55,20 @@ from tests.main_job import (
     new_payee,
     rows_of,
     run_cycle,
-    says,
     take_in,
     tell_budget,
 )
-from tests.postgres import find_programs
-from tests.test_assessments import EXAMPLE_A, an_assessment
+from tests.privacy import BORN, SECRETS, WILL, a_council_of_two, dumped, found_in
 
-WILL = "R000001"
-BORN = date(1931, 7, 19)
 LAST_DAY = datetime(2033, 3, 31, 22, 30, tzinfo=UTC)
 """Half past eleven at night in England on the last day that Will is kept."""
 OVER = LAST_DAY + timedelta(hours=1)
-SECRETS = (
-    "Featherstone", "FEATHERSTONE", "Quince Row", "will@example.org", "1931-07-19", "31415926",
-    "27182882", "A NWOSU", "A Nwosu", "not_permitted_by_regulations", "state_pension",
-)  # fmt: skip
 
 
 @pytest.fixture
 def ledger(database_url: str, tmp_path: Path) -> Iterator[Ledger]:
     """Will, of whom everything is held that can be, and whose budget is closed; and Siân."""
-    settings = with_letters(database_url, tmp_path)
-    Ledger.initialise(settings)
-    with Ledger(settings) as made:
-        will = a_row(
-            1,
-            recipient_name="Will Featherstone",
-            date_of_birth=BORN,
-            account_name="W Featherstone",
-            account_number="31415926",
-        )
-        take_in(made, a_caseload(will, a_row(2)))
-        live(made)
+    with a_council_of_two(database_url, tmp_path) as made:
         yield made
 
 
@@ -109,42 +82,6 @@ def council(sqlite_url: str, tmp_path: Path) -> Iterator[Ledger]:
         yield made
 
 
-def live(ledger: Ledger) -> None:
-    """What happens to Will from April to May 2026."""
-    contact = new_contact(WILL, "post", ("7 Quince Row", "EX2 3AB"), "will@example.org")
-    ledger.contacts.record(contact, IMPORTED_AT, "ann")
-    facts = replace(EXAMPLE_A, date_of_birth=BORN)
-    record_assessment(ledger, "PB000001", an_assessment(facts), says("amira", "2026-04-06"))
-    record_ethnicity(ledger, WILL, "B", recorded_at=IMPORTED_AT, recorded_by="cora")
-    cycle = run_cycle(ledger, 1)
-    ledger.payee_names.service = Simulator()
-    ledger.propose_payee(
-        "PB000001",
-        payee_type="nominated_person",
-        account_name="Ada Nwosu",
-        sort_code="99-99-02",
-        account_number="27182882",
-        said=says("ann"),
-    )
-    other = next(line for line in cycle.lines if line.budget_reference == "PB000002")
-    back = Returned(other.payment_reference, other.amount_pence)
-    report = arucs_xml(ledger.settings.bacs_service_user_number, [back], on("04-08"))
-    import_report(ledger, report, says("carol", "04-08"))
-    suspend(ledger)
-    queue_letters(ledger, IMPORTED_AT)
-    send_letters(ledger, IMPORTED_AT)
-    excluded = {"outcome": "excluded", "reason_code": "not_permitted_by_regulations"}
-    tell_budget(
-        ledger,
-        "PB000001",
-        "offer_direct_payment",
-        occasion="review",
-        effective_on=on("05-01"),
-        **excluded,
-    )
-    tell_budget(ledger, "PB000001", "close", reason_code="moved_away", effective_on=on("05-03"))
-
-
 def erase_will(ledger: Ledger, at: datetime = OVER) -> Erased:
     return erase(ledger, WILL, erased_at=at, erased_by="sue")
 
@@ -155,21 +92,6 @@ def hold(ledger: Ledger, person: str = WILL) -> None:
 
 def release(ledger: Ledger, person: str = WILL) -> None:
     release_hold(ledger, person, "inquiry", recorded_at=IMPORTED_AT, recorded_by="tom")
-
-
-def dumped(ledger: Ledger, folder: Path) -> bytes:
-    """Every byte of the database: SQLite's files, or what pg_dump says."""
-    url = ledger.settings.database_url
-    if url.startswith("sqlite"):
-        return b"".join(file.read_bytes() for file in sorted(folder.glob("*.db*")))
-    command = [str(find_programs() / "pg_dump"), "--inserts", url]
-    return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
-
-
-def found_in(dump: bytes, secrets: tuple[str, ...]) -> list[str]:
-    """The secrets that stand in a dump, as they are or in hexadecimal."""
-    forms = [(secret, secret.encode()) for secret in secrets]
-    return [s for s, raw in forms if raw in dump or raw.hex().encode() in dump.lower()]
 
 
 class Seen(NamedTuple):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request
@@ -11,6 +12,7 @@ from fastapi.responses import Response
 from ledger.access.guard import needs
 from ledger.api.idempotency import REPLAYED, Once, answer
 from ledger.api.openapi import reads, writes
+from ledger.api.problems import HEADERS
 from ledger.api.requests import BodyOf, Limit, WriteRoute, Writing, ledger_of
 from ledger.erasure import (
     Erased,
@@ -34,6 +36,7 @@ from ledger.person_looks import (
 )
 from ledger.private import Private
 from ledger.restricted import Ethnicity, RestrictedKind
+from ledger.subject_access import packed, record_export
 
 router = APIRouter(tags=["people"])
 _writes = APIRouter(tags=["people"], route_class=WriteRoute)
@@ -61,7 +64,21 @@ class ErasureAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Nothing more is to be said: what stands against it is looked at anew."""
 
 
+class ExportAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing more is to be said."""
+
+
+class ExportRecorded(msgspec.Struct):
+    """Who exported what is held about a person, and when."""
+
+    person_reference: str
+    exported_at: str
+    exported_by: str
+
+
 _hold = BodyOf(HoldAsked)
+_export = BodyOf(ExportAsked)
+_exported = msgspec.json.Decoder(ExportRecorded)
 _erasure = BodyOf(ErasureAsked)
 
 
@@ -132,6 +149,44 @@ def erase_person(reference: str, write: Writing) -> Response:
             also=lambda done: [once.row(done)],
         )
     )
+
+
+def _zip() -> dict[str, Any]:
+    described = writes(ExportRecorded, ExportAsked)
+    content = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
+    described["responses"][200] = {"description": "The file.", "content": content}
+    return described
+
+
+@_writes.post(f"{_AT}/export", summary="Export what is held about a person", **_zip())
+@needs("people.erase")
+def export(reference: str, write: Writing) -> Response:
+    """Everything that is held about the person, for them: a zip file with a page to read, its
+    letters and statements, and the same as JSON.
+
+    Who exported it is recorded first. What is stored with the key is that alone.
+    """
+    _require_no_version(write.expected_version)
+    _export.read(write.body)
+    once = Once(write)
+    at = moment_text(write.recorded_at)
+    recorded = ExportRecorded(reference, at, write.acting_as)
+    done = once.do(
+        lambda: record_export(
+            write.ledger,
+            reference,
+            exported_at=write.recorded_at,
+            exported_by=write.acting_as,
+            also=[once.row(recorded)],
+        )
+    )
+    first = _exported.decode(done.body)
+    content = packed(
+        write.ledger, reference, datetime.fromisoformat(first.exported_at), first.exported_by
+    )
+    named = {"Content-Disposition": f'attachment; filename="{reference.replace("/", "-")}.zip"'}
+    replayed = {REPLAYED: "true"} if REPLAYED in done.headers else {}
+    return Response(content, 200, {**HEADERS, **named, **replayed}, "application/zip")
 
 
 # --- what few may see ---------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -113,6 +115,37 @@ def erase(ctx: typer.Context, reference: Person) -> None:
     session.answer(done, show)
 
 
+def export(
+    ctx: typer.Context,
+    reference: Person,
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FILE", dir_okay=False, help="A new zip file, for you alone to read."),
+    ],
+) -> None:
+    """Write everything that is held about a person to a file, for them to read.
+
+    A page and its letters and statements, and the same as JSON. Who exported it is recorded.
+    """
+    from ledger.subject_access import packed, record_export
+
+    session = session_of(ctx)
+    by, at = session.actor(), now()
+    with session.ledger() as ledger:
+        handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                record_export(ledger, reference, exported_at=at, exported_by=by)
+                file.write(packed(ledger, reference, at, by))
+        except Exception:
+            out.unlink()
+            raise
+    session.answer(
+        {"person_reference": reference, "file": out},
+        lambda screen: screen.say(f"Written to {out}. Look through it before you hand it on."),
+    )
+
+
 # --- what few may see -----------------------------------------------------------------------
 
 
@@ -204,5 +237,5 @@ def count(ctx: typer.Context, what: What) -> None:
 
 def add_to(person: typer.Typer) -> None:
     """`pbledger person retention` and so on."""
-    for verb in (retention, hold, release, erase, ethnicity, look, looks, count):
+    for verb in (retention, hold, release, erase, export, ethnicity, look, looks, count):
         person.command(verb.__name__)(verb)
