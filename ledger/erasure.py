@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 import msgspec
-from sqlalchemy import Connection, column, delete, insert, null, select, table, text, update
+from sqlalchemy import Connection, column, delete, insert, null, select, table, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.access.users import user_row, users_who_are
@@ -63,10 +63,6 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     kept_to: date
     holds: tuple[Hold, ...]
 
-    @property
-    def standing_holds(self) -> tuple[Hold, ...]:
-        return tuple(hold for hold in self.holds if hold.released_at is None)
-
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
     """A person was erased, when and by whom. `bank_files` and `bank_reports` are how many of
@@ -95,10 +91,10 @@ def place_hold(
 
     Raises `PersonUnknown` for a person never recorded, or erased.
     """
-    with _alone(ledger, person_reference) as connection:
+    with _alone(ledger) as connection:
         ledger.people.person(person_reference)
         if not any(h.reason == reason for h in _standing(connection, person_reference)):
-            _add_hold(connection, person_reference, reason, 0, recorded_at, recorded_by)
+            _add_hold(connection, person_reference, reason, False, recorded_at, recorded_by)
         _insert(connection, also)
 
 
@@ -112,15 +108,15 @@ def release_hold(
     also: Sequence[Beside] = (),
 ) -> None:
     """Release a legal hold. Raises `LegalHoldNotFound` if none with that reason stands."""
-    with _alone(ledger, person_reference) as connection:
+    with _alone(ledger) as connection:
         if not any(h.reason == reason for h in _standing(connection, person_reference)):
             raise LegalHoldNotFound(f"No hold ({reason}) on {person_reference} stands.")
-        _add_hold(connection, person_reference, reason, 1, recorded_at, recorded_by)
+        _add_hold(connection, person_reference, reason, True, recorded_at, recorded_by)
         _insert(connection, also)
 
 
 def _add_hold(
-    connection: Connection, person: str, reason: str, is_release: int, at: datetime, by: str
+    connection: Connection, person: str, reason: str, is_release: bool, at: datetime, by: str
 ) -> None:
     row = {
         "person_reference": person,
@@ -229,7 +225,7 @@ def erase(
             kept_to=retention.kept_to.isoformat(),
         )
     signs_in = users_who_are(ledger.engine, person_reference)
-    with _alone(ledger, person_reference) as connection:
+    with _alone(ledger) as connection:
         if standing := _standing(connection, person_reference):
             reasons = ", ".join(hold.reason.replace("_", " ") for hold in standing)
             raise LegalHold(f"A legal hold on {person_reference} stands: {reasons}.")
@@ -304,16 +300,16 @@ def _held(connection: Connection) -> list[str]:
 
 
 @contextmanager
-def _alone(ledger: Ledger, person_reference: str) -> Iterator[Connection]:
-    """A transaction in which nobody else places a hold on the person, or erases them."""
+def _alone(ledger: Ledger) -> Iterator[Connection]:
+    """A transaction in which nobody else places a hold or erases anyone."""
     try:
         with writing(ledger.engine).begin() as connection:
             if connection.dialect.name == "postgresql":
-                lock = text("SELECT pg_advisory_xact_lock(hashtext(:person))")
-                connection.execute(lock, {"person": f"pbledger person {person_reference}"})
+                lock = "SELECT pg_advisory_xact_lock(hashtext('pbledger erasure'))"
+                connection.exec_driver_sql(lock)
             yield connection
     except IntegrityError:
-        raise ConcurrentChange(f"{person_reference} is being changed; try again.") from None
+        raise ConcurrentChange("Someone else was just at this; try again.") from None
 
 
 def _insert(connection: Connection, also: Sequence[Beside]) -> None:

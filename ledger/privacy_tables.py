@@ -6,7 +6,7 @@ ever changed or deleted: a release is a row of its own.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import Boolean, Column, Integer, LargeBinary, Table, Text
 
 from ledger.durable import durable
 
@@ -39,7 +39,7 @@ legal_holds = Table(
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("person_reference", Text, nullable=False, index=True),
     Column("reason", Text, nullable=False),
-    Column("is_release", Integer, nullable=False),
+    Column("is_release", Boolean, nullable=False),
     Column("recorded_at", Text, nullable=False),
     Column("recorded_by", Text, nullable=False),
 )

@@ -178,7 +178,7 @@ REFUSED = {
     "DELETE FROM bank_reports": "permission denied",
     "UPDATE erasures SET erased_by = ''": "permission denied",
     "DELETE FROM erasures": "permission denied",
-    "UPDATE legal_holds SET is_release = 1": "permission denied",
+    "UPDATE legal_holds SET is_release = true": "permission denied",
     "DELETE FROM legal_holds": "permission denied",
     "DELETE FROM person_looks": "permission denied",
     "UPDATE restricted_facts SET sealed = ''": "permission denied",

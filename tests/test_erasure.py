@@ -274,8 +274,9 @@ def test_a_legal_hold_stands_until_it_is_released(council: Ledger) -> None:
     with pytest.raises(LegalHold, match="inquiry"):
         erase_will(council)
     assert council.people.person(WILL).name
-    (standing,) = retention_of(council, WILL).standing_holds
+    (standing,) = retention_of(council, WILL).holds
     assert (standing.reason, standing.placed_by) == ("inquiry", "sue")
+    assert standing.released_at is None
     release(council)
     with pytest.raises(LegalHoldNotFound):
         release(council)

@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer, autoincrement=True, nullable=False),
         sa.Column("person_reference", sa.Text, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("is_release", sa.Integer, nullable=False),
+        sa.Column("is_release", sa.Boolean, nullable=False),
         sa.Column("recorded_at", sa.Text, nullable=False),
         sa.Column("recorded_by", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_legal_holds"),
