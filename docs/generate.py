@@ -421,8 +421,8 @@ def codes_page() -> str:
         "listed with the [events](events.md) that hold them.",
         "## Grounds on which a direct payment may be refused",
         "`pbledger budget offer-direct-payment --outcome excluded` needs one of these as its "
-        "`--reason-code`. The court order behind the first is criminal-offence data and is never "
-        "held here.",
+        "`--reason-code`. Which one it was is sealed, in no event, and shown only to who looks "
+        "(`pbledger person look`). The court order behind the first is held nowhere here.",
         table(("Code", "Source"), [(code(k), v) for k, v in LAWFUL_EXCLUSIONS.items()]),
         "## Why the bank sent a payment back",
         "`pbledger budget return-payment` takes the code of the bank's report (Bacs ARUCS).",

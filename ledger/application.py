@@ -48,6 +48,7 @@ from ledger.payee_names import PayeeNames
 from ledger.payee_proposals import Proposal
 from ledger.people import Keyring, People, PersonDetails
 from ledger.projections import all_projections
+from ledger.restricted import Restricted
 from ledger.store import Beside, PostgresRecorder, SQLiteRecorder
 
 TAggregate = TypeVar("TAggregate", bound=EventSourced)
@@ -80,6 +81,7 @@ class Ledger(Application[UUID]):
         self.people = People(self.engine, self.keyring)
         self.payee_names = PayeeNames(self.people, provider(settings.confirmation_of_payee))
         self.contacts = Contacts(self.people)
+        self.restricted = Restricted(self.people)
         self.modulus_tables = ModulusTables(self.engine)
         self.projections = all_projections(self.engine, self.recorder)
 
@@ -180,8 +182,11 @@ class Ledger(Application[UUID]):
             events = aggregate.collect_events()
             if dry_run:
                 return aggregate
+            rows = list(beside(aggregate, events)) if beside else []
+            if isinstance(aggregate, PersonalBudget) and (grounds := aggregate.collect_grounds()):
+                rows.append(self.restricted.set_apart(aggregate, grounds, events))
             try:
-                self.append(events, beside(aggregate, events) if beside else ())
+                self.append(events, rows)
             except IntegrityError:
                 continue
             return aggregate

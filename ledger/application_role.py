@@ -20,11 +20,18 @@ _DURABLE_RIGHTS = {
     "contact_details": "SELECT, INSERT, DELETE",
     "letters": "SELECT, INSERT, UPDATE, DELETE",
     "letters_position": "SELECT, UPDATE",
-    "bank_files": "SELECT, INSERT",
-    "bank_reports": "SELECT, INSERT",
+    "restricted_facts": "SELECT, INSERT",
+    "person_looks": "SELECT, INSERT",
+    "legal_holds": "SELECT, INSERT",
+    "erasures": "SELECT, INSERT",
+    "bank_files": "SELECT, INSERT, UPDATE (sealed)",  # emptied when their time is over
+    "bank_reports": "SELECT, INSERT, UPDATE (sealed)",
     "modulus_tables": "SELECT, INSERT",  # a table is never changed: another version is loaded
     "idempotency_keys": "SELECT, INSERT, DELETE",
 }
+_NUMBERED = (
+    "payee_looks", "users", "budget_looks", "restricted_facts", "person_looks", "legal_holds",
+)  # fmt: skip
 
 
 def grant(engine: Engine, role: str) -> None:
@@ -63,9 +70,7 @@ def grant(engine: Engine, role: str) -> None:
             f"ON stored_events TO {name}",
             f"GRANT USAGE ON SEQUENCE {sequence} TO {name}",
             f"GRANT EXECUTE ON FUNCTION stored_events_append TO {name}",
-            f"GRANT USAGE ON SEQUENCE payee_looks_number_seq TO {name}",
-            f"GRANT USAGE ON SEQUENCE users_number_seq TO {name}",
-            f"GRANT USAGE ON SEQUENCE budget_looks_number_seq TO {name}",
+            *(f"GRANT USAGE ON SEQUENCE {table}_number_seq TO {name}" for table in _NUMBERED),
         ]
         for table, rights in _DURABLE_RIGHTS.items():
             statements.append(f"REVOKE ALL ON {table} FROM {name}")

@@ -225,6 +225,14 @@ class Settings(BaseSettings):
         description="How often a scheduler that waits tries to lead, and one that leads makes "
         "sure that it still does.",
     )
+    retention_years: int = Field(
+        default=6,
+        ge=1,
+        le=100,
+        description="How many whole financial years what is held about a person is kept, after the "
+        "one in which the last thing was recorded on the last of their budgets. Then they may be "
+        "erased.",
+    )
     development_sign_in: bool = Field(
         default=False,
         description="Whether people on this machine are believed who they say they are, without "

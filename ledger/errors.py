@@ -589,6 +589,48 @@ class PersonUnknown(Refusal):
     status = 404
 
 
+class PersonErased(Refusal):
+    """The person was erased; should they come back, they get a reference of their own anew."""
+
+    status = 409
+
+
+class PersonHasOpenBudget(Refusal):
+    """Nobody is erased while a budget of theirs is open."""
+
+    status = 409
+
+
+class RetentionNotOver(Refusal):
+    """What is held about a person is kept until the time set for it is over."""
+
+    status = 409
+
+
+class LegalHold(Refusal):
+    """Nobody is erased while a legal hold stands."""
+
+    status = 409
+
+
+class LegalHoldNotFound(Refusal):
+    """There is no such legal hold on the person to be released."""
+
+    status = 404
+
+
+class RestrictedFactUnknown(Refusal):
+    """Nothing of that kind is recorded about the person."""
+
+    status = 404
+
+
+class BankFileErased(Refusal):
+    """The time for which bank files are kept is over, and the contents of this one are gone."""
+
+    status = 404
+
+
 class ConfirmationOfPayeeNotSet(Refusal):
     """Names can be asked about only when a confirmation of payee service is set."""
 

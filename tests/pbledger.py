@@ -34,6 +34,10 @@ KEPT = (
     "idempotency_keys",
     "users",
     "user_names",
+    "restricted_facts",
+    "person_looks",
+    "legal_holds",
+    "erasures",
 )
 
 

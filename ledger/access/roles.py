@@ -35,6 +35,7 @@ Permission = Literal[
     "rates.read",
     "letters.read",
     "people.register",
+    "restricted.look",
     "consent.give",
     "status.check",
     "interests.declare",
@@ -69,12 +70,14 @@ PERMISSIONS: dict[Permission, str] = {
     "rates.read": "See the charging rates.",
     "letters.read": "See letters and remittance advices.",
     "people.register": "Record who people are and how to write to them.",
+    "restricted.look": "See on what ground a direct payment was barred, and ethnicity; each look "
+    "is recorded.",
     "consent.give": "Let a support service see a budget's status, and take that back.",
     "status.check": "Check the status of an account whose owner allowed it.",
     "interests.declare": "Declare that someone has an interest in a budget, and when it ends.",
     "audit.read": "See who looked at what, and what was refused to whom.",
     "access.manage": "Say who has which role.",
-    "people.erase": "Export or erase what is held about a person.",
+    "people.erase": "Export or erase what is held about a person; place and release legal holds.",
 }
 
 Role = Literal[
@@ -133,6 +136,7 @@ GRANTED: dict[Role, dict[Permission, Reach]] = {
         "rates.read",
         "letters.read",
         "people.register",
+        "restricted.look",
         "consent.give",
         "interests.declare",
     ),

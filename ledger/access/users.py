@@ -98,12 +98,7 @@ def record_user(ledger: Ledger, user: User, recorded_at: datetime, recorded_by: 
     if known == user:
         return False
     sign_in = {"issuer": user.issuer, "subject": user.subject}
-    row = {
-        **msgspec.structs.asdict(user),
-        "roles": " ".join(user.roles),
-        "recorded_at": moment_text(recorded_at),
-        "recorded_by": recorded_by,
-    }
+    row = user_row(user, recorded_at, recorded_by)
     owner = _owner_of(ledger.engine, user.name)
     if owner is None:
         name = [Beside("user_names", [{"name": user.name, **sign_in}])]
@@ -116,6 +111,16 @@ def record_user(ledger: Ledger, user: User, recorded_at: datetime, recorded_by: 
     except IntegrityError:  # somebody took the name at this very moment
         raise UserNameTaken(f"The name {user.name} is someone else's.", field="name") from None
     return True
+
+
+def user_row(user: User, recorded_at: datetime, recorded_by: str) -> dict[str, object]:
+    """The row that records how a user stands from now on."""
+    return {
+        **msgspec.structs.asdict(user),
+        "roles": " ".join(user.roles),
+        "recorded_at": moment_text(recorded_at),
+        "recorded_by": recorded_by,
+    }
 
 
 def user_of(engine: Engine, issuer: str, subject: str) -> User | None:
@@ -136,6 +141,11 @@ def user_named(engine: Engine, name: str) -> User:
 def all_users(engine: Engine) -> list[User]:
     """How every user stands, by name."""
     return list(_query(engine, _newest().order_by(users.c.name)))
+
+
+def users_who_are(engine: Engine, person_reference: str) -> list[User]:
+    """The users who are a person known here, as they stand."""
+    return list(_query(engine, _newest().where(users.c.person_reference == person_reference)))
 
 
 def user_history(engine: Engine, name: str) -> list[RecordedUser]:

@@ -185,7 +185,6 @@ class Budget(msgspec.Struct):
     paid_elsewhere_to: date | None
     closed_on: date | None
     offer_outcome: str | None
-    exclusion_code: str
     agreement_version: str | None
     return_frequency: str | None
     payee: ProposedPayee | None
@@ -324,7 +323,6 @@ def _budget(
         paid_elsewhere_to=opened.paid_elsewhere_to,
         closed_on=closed.effective_on if closed else None,
         offer_outcome=budget.offer_outcome,
-        exclusion_code=budget.exclusion_code,
         agreement_version=agreement.template_version if agreement else None,
         return_frequency=agreement.return_frequency if agreement else None,
         payee=shown_payee(budget.payee, accounts) if budget.payee else None,

@@ -8,7 +8,6 @@ nothing: it recorded nothing, and may be asked again under the same key.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from datetime import UTC
 from typing import Any
@@ -43,9 +42,8 @@ class Once:
         self._tries = 0
         # Lengths part the pieces, so that no two requests read the same.
         pieces = (write.method, write.path, write.acting_as)
-        digest = hashlib.sha256("".join(f"{len(p)}:{p}" for p in pieces).encode())
-        digest.update(write.body)
-        self._request_sha256 = digest.hexdigest()
+        asked = "".join(f"{len(p)}:{p}" for p in pieces).encode() + write.body
+        self._request_sha256 = write.ledger.keyring.request_digest(asked)
 
     def row(self, content: Any, status: int = 200) -> Beside:
         """The key's row with the answer, to be saved with the change itself."""

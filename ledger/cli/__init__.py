@@ -22,6 +22,7 @@ from ledger.cli import (
     letters,
     modulus,
     payees,
+    privacy,
     rates,
     reports,
     suspense,
@@ -71,6 +72,7 @@ def program(
 
 keeping.add_to(app)
 caseload.add_to(app)
+privacy.add_to(caseload.person)
 assessment_file.add_to(app)
 suspense.add_to(app)
 app.add_typer(payees.app, name="payees")

@@ -45,10 +45,7 @@ def _line(term: AllocationTerm) -> str:
 def _offered(e: care_decisions.DirectPaymentOffered) -> str:
     start = f"A direct payment was offered at the {e.occasion}"
     if e.outcome == "excluded":
-        source = care_decisions.LAWFUL_EXCLUSIONS.get(e.reason_code, "")
-        return (
-            f"At the {e.occasion} a direct payment was refused: {words(e.reason_code)} ({source})."
-        )
+        return f"At the {e.occasion} a direct payment was refused, on a ground in law."
     return f"{start} and {e.outcome}."
 
 
