@@ -36,8 +36,8 @@ from ledger.aggregates.payees import NAME_ANSWERS
 from ledger.caseload_columns import COLUMNS
 from ledger.cli import app
 from ledger.config import Settings
+from ledger.durable import durable
 from ledger.errors import Refusal
-from ledger.people import durable
 from ledger.projections import APPENDING, KEYED
 from ledger.projections.audit import sentence
 from ledger.projections.postings import ACCOUNTS, MONEYLESS, POSTED, postings

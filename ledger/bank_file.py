@@ -19,10 +19,11 @@ from ledger.bank.pain001_reader import read_pain001
 from ledger.bank.records import Credit, OriginatingAccount
 from ledger.config import Settings
 from ledger.dates import WorkingDays, england, parse_date
+from ledger.durable import bank_files
 from ledger.errors import BankFileUnreadable, PayeeUnknown
 from ledger.keyring import place
 from ledger.money import parse_pounds
-from ledger.people import Row, bank_files
+from ledger.people import Row
 
 _BACS = "bacs-standard-18"
 

@@ -28,6 +28,7 @@ from ledger.bank.input_report import InputReport, UserFile
 from ledger.bank.pain002 import StatusReport
 from ledger.bank.reports import Report, read_report
 from ledger.config import Settings
+from ledger.durable import bank_files, bank_reports
 from ledger.errors import (
     ConcurrentChange,
     InvalidValue,
@@ -38,7 +39,6 @@ from ledger.errors import (
     ReportTotalsDiffer,
 )
 from ledger.keyring import place
-from ledger.people import bank_files, bank_reports
 from ledger.report_items import Judged, Rejected
 from ledger.store import Beside
 

@@ -16,11 +16,11 @@ from sqlalchemy import column, delete, insert, select, table
 from sqlalchemy.exc import IntegrityError
 
 from ledger.database import writing
+from ledger.durable import people as people_table
 from ledger.errors import ChannelUnusable, ConcurrentChange, UnreadableAddress, UnreadableEmail
 from ledger.keyring import place
 from ledger.letter_tables import contact_details
 from ledger.people import People, chunks, moment_text
-from ledger.people import people as people_table
 from ledger.private import Private
 from ledger.store import Beside
 

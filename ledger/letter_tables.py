@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
 
-from ledger.people import durable
+from ledger.durable import durable
 
 contact_details = Table(
     "contact_details",

@@ -16,8 +16,9 @@ from sqlalchemy import Engine, select
 
 from ledger.aggregates.payees import ModulusCheck
 from ledger.bank.modulus import WeightTable, check, read_weight_table
+from ledger.durable import modulus_tables
 from ledger.errors import InvalidValue, ModulusTableConflict
-from ledger.people import Row, modulus_tables, moment_text
+from ledger.people import Row, moment_text
 
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._ -]{0,38}[0-9A-Za-z]|[0-9A-Za-z]")
 _read = lru_cache(maxsize=4)(read_weight_table)

@@ -16,8 +16,9 @@ from sqlalchemy import select
 from ledger.aggregates.payees import PayeeProposed
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
+from ledger.durable import payee_looks
 from ledger.errors import BudgetNotFound
-from ledger.people import moment_text, payee_looks
+from ledger.people import moment_text
 from ledger.private import Private
 from ledger.store import Beside
 

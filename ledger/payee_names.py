@@ -10,9 +10,10 @@ from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payees import PayeeType
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.bank.confirmation_of_payee import ConfirmationOfPayee, NameEnquiry, NameReply
+from ledger.durable import people as people_table
+from ledger.durable import returned_names
 from ledger.keyring import place
-from ledger.people import PayeeDetails, People, Row, moment_text, returned_names
-from ledger.people import people as people_table
+from ledger.people import PayeeDetails, People, Row, moment_text
 from ledger.private import Private
 from ledger.store import Beside
 

@@ -24,6 +24,7 @@ from ledger.application import ATTEMPTS, Ledger
 from ledger.bank.files import write_whole
 from ledger.bank_file import make_bank_file, working_days
 from ledger.dates import Period
+from ledger.durable import bank_files
 from ledger.errors import (
     BudgetNotFound,
     ConcurrentChange,
@@ -39,7 +40,6 @@ from ledger.garbage import without_gc
 from ledger.keyring import place
 from ledger.last_cycle import last_pay_day
 from ledger.money import parse_pounds
-from ledger.people import bank_files
 from ledger.store import Beside
 
 Progress = Callable[[int], None]

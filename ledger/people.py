@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, Table, Text, select
+from sqlalchemy import Column, Engine, select
 
 from ledger.accounts import (
     masked,
@@ -23,6 +23,7 @@ from ledger.accounts import (
     parse_roll_number,
     parse_sort_code,
 )
+from ledger.durable import payee_details, people
 from ledger.errors import PayeeReferenceMismatch, PayeeUnknown, PersonUnknown
 from ledger.keyring import Keyring, place
 from ledger.private import Private
@@ -33,128 +34,17 @@ __all__ = [
     "People",
     "PersonDetails",
     "Row",
-    "bank_files",
-    "bank_reports",
-    "durable",
-    "financial_assessments",
-    "idempotency_keys",
     "masked",
-    "modulus_tables",
     "parse_account_name",
     "parse_account_number",
     "parse_sort_code",
-    "payee_details",
-    "payee_looks",
     "payee_reference",
-    "people",
-    "returned_names",
 ]
 
 Row = dict[str, Any]
 
 CHUNK = 5_000  # references in one IN (...); SQLite allows 32,766 and PostgreSQL 65,535
 _PAYEES = uuid.UUID("6f0a4c52-6a0e-5d0b-9b57-2f1f5c6a7e10")  # uuid5 namespace; never changes
-
-durable = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-    }
-)
-
-people = Table(
-    "people",
-    durable,
-    Column("person_reference", Text, primary_key=True),
-    Column("wrapped_key", LargeBinary, nullable=False),
-    Column("name_sealed", LargeBinary, nullable=False),
-    Column("date_of_birth_sealed", LargeBinary, nullable=False),
-    Column("recorded_at", Text, nullable=False),
-)
-
-payee_details = Table(
-    "payee_details",
-    durable,
-    Column("payee_reference", Text, primary_key=True),
-    Column("person_reference", Text, nullable=False, index=True),
-    Column("sealed", LargeBinary, nullable=False),
-    Column("fingerprint", Text, nullable=False, index=True),
-    Column("recorded_at", Text, nullable=False),
-)
-
-returned_names = Table(
-    "returned_names",
-    durable,
-    Column("payee_reference", Text, primary_key=True),
-    Column("recorded_at", Text, primary_key=True),
-    Column("person_reference", Text, nullable=False, index=True),
-    Column("checked_with", Text, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),
-)
-
-payee_looks = Table(
-    "payee_looks",
-    durable,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("payee_reference", Text, nullable=False, index=True),
-    Column("looked_at", Text, nullable=False),
-    Column("looked_by", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-)
-
-bank_files = Table(
-    "bank_files",
-    durable,
-    Column("service_user_number", Text, primary_key=True),
-    Column("submission_serial", Text, primary_key=True),
-    Column("cycle_reference", Text, nullable=False, index=True),
-    Column("file_name", Text, nullable=False),
-    Column("format", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),
-)
-
-bank_reports = Table(
-    "bank_reports",
-    durable,
-    Column("report_reference", Text, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),
-)
-
-financial_assessments = Table(
-    "financial_assessments",
-    durable,
-    Column("budget_reference", Text, primary_key=True),
-    Column("assessment_reference", Text, primary_key=True),
-    Column("person_reference", Text, nullable=False, index=True),
-    Column("sealed", LargeBinary, nullable=False),
-    Column("recorded_at", Text, nullable=False),
-)
-
-modulus_tables = Table(
-    "modulus_tables",
-    durable,
-    Column("version", Text, primary_key=True),
-    Column("effective_from", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
-    Column("weights", Text, nullable=False),
-    Column("substitutions", Text),
-    Column("loaded_at", Text, nullable=False),
-    Column("loaded_by", Text, nullable=False),
-)
-
-idempotency_keys = Table(
-    "idempotency_keys",
-    durable,
-    Column("key", Text, primary_key=True),
-    Column("request_sha256", Text, nullable=False),
-    Column("status", Integer, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("recorded_at", Text, nullable=False),
-)
 
 
 # --- details, and how they are read -----------------------------------------------------------

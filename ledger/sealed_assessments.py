@@ -17,10 +17,11 @@ from sqlalchemy import select
 
 from ledger.charging.assessment import Assessed
 from ledger.charging.facts import Facts
+from ledger.durable import financial_assessments
+from ledger.durable import people as people_table
 from ledger.errors import AssessmentNotFound, SealBroken
 from ledger.keyring import place
-from ledger.people import People, Row, chunks, financial_assessments, moment_text
-from ledger.people import people as people_table
+from ledger.people import People, Row, chunks, moment_text
 from ledger.private import Private
 
 _PLACE = "financial_assessments.sealed"

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from ledger.api import create_app
 from ledger.application import Ledger
 from ledger.config import Settings
-from ledger.people import idempotency_keys
+from ledger.durable import idempotency_keys
 from tests.main_job import settings_for
 
 BUDGET = "/v1/budgets/PB000001"

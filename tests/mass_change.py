@@ -23,8 +23,8 @@ from ledger.caseload import CaseloadBudget, CaseloadLine
 from ledger.charging.facts import Facts, IncomeLine
 from ledger.database import writing
 from ledger.dates import Period
+from ledger.durable import people
 from ledger.mass_changes import apply_mass_change, prepare_mass_change
-from ledger.people import people
 from ledger.terms import Deployment
 from tests.given import on
 from tests.main_job import a_caseload, a_row, run_cycle, says, settings_for, take_in, tell_budget

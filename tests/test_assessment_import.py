@@ -21,6 +21,7 @@ from ledger.assessment_file import read_assessments
 from ledger.assessment_import import AssessmentsImported, import_assessments
 from ledger.assessments import Assessment, record_assessment
 from ledger.database import writing
+from ledger.durable import financial_assessments, people
 from ledger.errors import (
     AssessmentFileRefused,
     BeforeBudgetOpened,
@@ -28,7 +29,6 @@ from ledger.errors import (
     DateOfBirthDiffers,
     UnderEighteen,
 )
-from ledger.people import financial_assessments, people
 from tests.api import Api, an_api, make_payable
 from tests.given import cycle_period, on
 from tests.main_job import (

@@ -16,6 +16,7 @@ from ledger.application import Ledger
 from ledger.assessments import Assessment, explain, record_assessment, try_assessment
 from ledger.charging.facts import CapitalLine, DisabilityCost, Facts, HousingCost, IncomeLine
 from ledger.database import writing
+from ledger.durable import financial_assessments, people
 from ledger.errors import (
     AssessmentNotFound,
     BeforeBudgetOpened,
@@ -24,7 +25,6 @@ from ledger.errors import (
     RatesMissing,
     ReferenceUsedForOtherFacts,
 )
-from ledger.people import financial_assessments, people
 from ledger.sealed_assessments import opened, sealed
 from ledger.verification import verify_ledger
 from tests.given import cycle_period, on

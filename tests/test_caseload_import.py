@@ -16,8 +16,9 @@ from ledger.application import Ledger
 from ledger.caseload import CaseloadBudget, read_caseload
 from ledger.caseload_import import ImportResult, import_caseload, verify_payees
 from ledger.demo_data import caseload_csv
+from ledger.durable import durable
 from ledger.errors import BudgetNotFound, CaseloadConflicts, CaseloadRefused, VerifierProposedPayee
-from ledger.people import PersonDetails, durable
+from ledger.people import PersonDetails
 from tests.given import cycle_period
 from tests.main_job import (
     IMPORTED_AT,

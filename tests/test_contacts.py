@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from ledger.contacts import ContactDetails, new_contact
+from ledger.durable import people
 from ledger.errors import (
     ChannelUnusable,
     PersonUnknown,
@@ -16,7 +17,6 @@ from ledger.errors import (
     UnreadableEmail,
 )
 from ledger.letter_tables import contact_details
-from ledger.people import people
 from tests.api import NAME, an_api
 from tests.letters import ADDRESS, NOW, a_council
 from tests.pbledger import Pbledger

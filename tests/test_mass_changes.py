@@ -26,6 +26,7 @@ from ledger.application import Ledger
 from ledger.assessments import explain
 from ledger.charging.facts import CapitalLine, IncomeLine
 from ledger.dates import Period
+from ledger.durable import financial_assessments
 from ledger.errors import (
     ApproverPreparedMassChange,
     BudgetNotFound,
@@ -38,7 +39,6 @@ from ledger.errors import (
     RatesMissing,
 )
 from ledger.mass_changes import moved_on
-from ledger.people import financial_assessments
 from tests import killable
 from tests.given import cycle_period, on
 from tests.main_job import (

@@ -7,8 +7,8 @@ from alembic.migration import MigrationContext
 
 from ledger import migrations
 from ledger.database import connect, writing
+from ledger.durable import durable
 from ledger.letter_tables import contact_details, letters, letters_position
-from ledger.people import durable
 
 
 def differences(connection):

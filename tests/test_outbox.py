@@ -19,6 +19,7 @@ from ledger import jobs
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.contacts import new_contact
+from ledger.durable import people
 from ledger.errors import LetterNotFound, LetterUnreadable, SealBroken
 from ledger.letter_tables import letters
 from ledger.outbox import queueing, sending
@@ -27,7 +28,6 @@ from ledger.outbox.queueing import position_of, queue_letters
 from ledger.outbox.register import entries, entry, shown, standing, try_again
 from ledger.outbox.sending import send_letters
 from ledger.outbox.writing import DIED, ERASED, NO_CONTACT, WANTS_NONE, Finished
-from ledger.people import people
 from tests.given import cycle_period, on
 from tests.letters import (
     NOW,

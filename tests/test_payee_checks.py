@@ -12,9 +12,9 @@ from sqlalchemy import delete
 from ledger.application import Ledger
 from ledger.bank.confirmation_of_payee import NameEnquiry, NameReply, Simulator
 from ledger.caseload_import import PayeesVerified, import_caseload, verify_payees
+from ledger.durable import people
 from ledger.errors import BudgetNotFound, ConfirmationOfPayeeNotSet
 from ledger.payee_checks import NamesChecked, check_names, check_numbers, names_to_check
-from ledger.people import people
 from tests.main_job import IMPORTED_AT, a_caseload, a_ledger, a_row, log_of, says, tell_budget
 
 # Made up: under 99-99-.. the digits of a good account number add up to tens, or to elevens.

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import delete, select
 
 from ledger.bank.confirmation_of_payee import Simulator
+from ledger.durable import idempotency_keys, payee_looks, people
 from ledger.payee_looks import LookReason
-from ledger.people import idempotency_keys, payee_looks, people
 from tests.api import (
     ACCOUNT_NAME,
     ACCOUNT_NUMBER,

@@ -32,6 +32,7 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.bank.confirmation_of_payee import NameEnquiry, NameReply, Simulator
 from ledger.caseload_import import import_caseload
+from ledger.durable import people
 from ledger.errors import (
     AccountFailsModulusCheck,
     PayeeNotConfirmed,
@@ -46,7 +47,6 @@ from ledger.errors import (
 )
 from ledger.payee_checks import check_payee
 from ledger.payee_names import ReturnedName
-from ledger.people import people
 from ledger.projections.audit import sentence
 from tests.given import Story, a_payable_budget, an_open_budget, cycle_period, given, payment_for
 from tests.main_job import (

@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
+from ledger.durable import bank_files
 from ledger.errors import (
     ApproverPreparedCycle,
     BudgetNotFound,
@@ -29,7 +30,6 @@ from ledger.errors import (
     PaymentNotFound,
 )
 from ledger.payment_run import bank_file, settle_cycle
-from ledger.people import bank_files
 from ledger.projections.finance import finance_totals
 from tests.main_job import (
     a_caseload,

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rich.pretty import pretty_repr
 from sqlalchemy import Engine, Table, create_engine, delete, insert, select, update
 
+from ledger.durable import durable, payee_details, people
 from ledger.errors import (
     KeyFileExposed,
     KeyFileUnusable,
@@ -32,14 +33,11 @@ from ledger.people import (
     People,
     PersonDetails,
     Row,
-    durable,
     masked,
     parse_account_name,
     parse_account_number,
     parse_sort_code,
-    payee_details,
     payee_reference,
-    people,
 )
 
 KEY = "0f" * 32

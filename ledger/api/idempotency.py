@@ -20,8 +20,8 @@ from sqlalchemy import select
 
 from ledger.api.problems import HEADERS
 from ledger.api.requests import Write
+from ledger.durable import idempotency_keys
 from ledger.errors import ConcurrentChange, IdempotencyKeyReused, Refusal, StoreUnavailable
-from ledger.people import idempotency_keys
 from ledger.store import Beside
 
 REPLAYED = "Idempotency-Replayed"

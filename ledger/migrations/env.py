@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from ledger.people import durable
+from ledger.durable import durable
 
 context.configure(
     connection=context.config.attributes["connection"],

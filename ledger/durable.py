@@ -1,0 +1,106 @@
+"""The durable tables: what no event holds and no rebuild makes again. They have migrations."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
+
+durable = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+people = Table(
+    "people",
+    durable,
+    Column("person_reference", Text, primary_key=True),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("name_sealed", LargeBinary, nullable=False),
+    Column("date_of_birth_sealed", LargeBinary, nullable=False),
+    Column("recorded_at", Text, nullable=False),
+)
+
+payee_details = Table(
+    "payee_details",
+    durable,
+    Column("payee_reference", Text, primary_key=True),
+    Column("person_reference", Text, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("fingerprint", Text, nullable=False, index=True),
+    Column("recorded_at", Text, nullable=False),
+)
+
+returned_names = Table(
+    "returned_names",
+    durable,
+    Column("payee_reference", Text, primary_key=True),
+    Column("recorded_at", Text, primary_key=True),
+    Column("person_reference", Text, nullable=False, index=True),
+    Column("checked_with", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+payee_looks = Table(
+    "payee_looks",
+    durable,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("payee_reference", Text, nullable=False, index=True),
+    Column("looked_at", Text, nullable=False),
+    Column("looked_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+bank_files = Table(
+    "bank_files",
+    durable,
+    Column("service_user_number", Text, primary_key=True),
+    Column("submission_serial", Text, primary_key=True),
+    Column("cycle_reference", Text, nullable=False, index=True),
+    Column("file_name", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+bank_reports = Table(
+    "bank_reports",
+    durable,
+    Column("report_reference", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+financial_assessments = Table(
+    "financial_assessments",
+    durable,
+    Column("budget_reference", Text, primary_key=True),
+    Column("assessment_reference", Text, primary_key=True),
+    Column("person_reference", Text, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("recorded_at", Text, nullable=False),
+)
+
+modulus_tables = Table(
+    "modulus_tables",
+    durable,
+    Column("version", Text, primary_key=True),
+    Column("effective_from", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("weights", Text, nullable=False),
+    Column("substitutions", Text),
+    Column("loaded_at", Text, nullable=False),
+    Column("loaded_by", Text, nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    durable,
+    Column("key", Text, primary_key=True),
+    Column("request_sha256", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("recorded_at", Text, nullable=False),
+)
