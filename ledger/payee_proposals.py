@@ -78,11 +78,9 @@ class Proposal:
 
     def _propose(self, budget: PersonalBudget) -> None:
         """Under the reference that the details have by now; someone else may have been first."""
-        self.details = details = self._people.put_right(self._wanted)
-        known = self._people.payees([details.payee_reference])
-        self._rows = (
-            [] if known else self._people.sealed_payees([details], self._said["recorded_at"])
-        )
+        self.details, is_kept = self._people.put_right(self._wanted)
+        details, at = self.details, self._said["recorded_at"]
+        self._rows = [] if is_kept else self._people.sealed_payees([details], at)
         budget.propose_payee(
             payee_reference=details.payee_reference,
             payee_type=self._type,

@@ -118,13 +118,16 @@ class People:
             reference, person_reference, name, sort_code, account_number, roll_number
         )
 
-    def put_right(self, payee: PayeeDetails) -> PayeeDetails:
+    def put_right(self, payee: PayeeDetails) -> tuple[PayeeDetails, bool]:
         """Details of a known account in another name, under a reference of their own.
 
         What was sealed once is never changed, so that what was verified stays what is paid.
-        Any other details come back as they are."""
-        kept = self.payees([payee.payee_reference]).get(payee.payee_reference, payee)
-        return payee if kept == payee else self._in_another_name(payee)
+        Any other details come back as they are. Beside them, whether they are kept already."""
+        kept = self.payees([payee.payee_reference]).get(payee.payee_reference)
+        if kept in (None, payee):
+            return payee, kept is not None
+        other = self._in_another_name(payee)
+        return other, bool(self.payees([other.payee_reference]))
 
     def sealed_people(self, details: Iterable[PersonDetails], recorded_at: datetime) -> list[Row]:
         """Rows of `people`, each with a new key of its own; only for people not yet `existing`."""
