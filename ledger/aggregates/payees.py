@@ -7,11 +7,11 @@ checks of the details said is recorded too, whenever they were made.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, Unpack
 
 from ledger.aggregates.care_decisions import CareDecisions
-from ledger.aggregates.event_sourced import Event, Said, applies, command
+from ledger.aggregates.event_sourced import Event, EventSourced, Said, applies, command
 from ledger.dates import day_in_england
 from ledger.errors import (
     AccountFailsModulusCheck,
@@ -145,8 +145,8 @@ class Payee(NamedTuple):
         return self.name_check in (None, "match")
 
 
-class Payees(CareDecisions):
-    """The details proposed, and the verified ones that payments go to."""
+class Accounts(EventSourced):
+    """Account details, of which one set is in use: the rules that budgets and providers share."""
 
     def __init__(self, reference: str) -> None:
         super().__init__(reference)
@@ -168,6 +168,30 @@ class Payees(CareDecisions):
             )
         return known
 
+    def _is_known(self, payee_reference: str, payee_type: PayeeType, fingerprint: str) -> bool:
+        known = self.proposed_payees.get(payee_reference, self.payee)
+        return known is not None and known[:3] == (payee_reference, payee_type, fingerprint)
+
+    def _require_verifiable(self, payee_reference: str, verified_by: str) -> Payee | None:
+        """The proposed details that someone may verify; None if they were verified before."""
+        proposed = self.known_payee(payee_reference)
+        if payee_reference not in self.proposed_payees:
+            return None
+        if proposed.proposed_by == verified_by:
+            raise VerifierProposedPayee(
+                f"{verified_by} proposed these details; someone else must verify them."
+            )
+        require_possible(proposed.modulus_check, proposed.modulus_table_version)
+        return proposed
+
+    def _take_into_use(self, payee_reference: str, recorded_at: datetime) -> None:
+        verified = self.proposed_payees.pop(payee_reference)
+        self.payee = verified._replace(verified_on=day_in_england(recorded_at))
+
+
+class Payees(Accounts, CareDecisions):
+    """The details proposed, and the verified ones that payments go to."""
+
     def propose_payee(
         self,
         *,
@@ -184,10 +208,9 @@ class Payees(CareDecisions):
         Until they are verified, payments go on to the payee verified before. Allowed after
         closing, so that money which came back can still be sent on.
         """
-        known = self.proposed_payees.get(payee_reference, self.payee)
-        if known is not None and known[:3] == (payee_reference, payee_type, fingerprint):
+        if self._is_known(payee_reference, payee_type, fingerprint):
             return
-        _require_possible(modulus_check, modulus_table_version)
+        require_possible(modulus_check, modulus_table_version)
         self._record(
             PayeeProposed(
                 payee_reference=payee_reference,
@@ -251,14 +274,9 @@ class Payees(CareDecisions):
         Details that confirmation of payee did not confirm need a reason to override its answer.
         The reason is kept only where there was something to override.
         """
-        proposed = self.known_payee(payee_reference)
-        if payee_reference not in self.proposed_payees:
-            return  # verified before
-        if proposed.proposed_by == said["recorded_by"]:
-            raise VerifierProposedPayee(
-                f"{said['recorded_by']} proposed these details; someone else must verify them."
-            )
-        _require_possible(proposed.modulus_check, proposed.modulus_table_version)
+        proposed = self._require_verifiable(payee_reference, said["recorded_by"])
+        if proposed is None:
+            return
         if proposed.name_check is not None and not (proposed.confirmed or override_reason):
             what = answered(proposed.name_check, proposed.name_checked_with)
             raise PayeeNotConfirmed(
@@ -314,8 +332,7 @@ class Payees(CareDecisions):
 
     @applies(PayeeVerified)
     def _payee_verified(self, event: PayeeVerified) -> None:
-        verified = self.proposed_payees.pop(event.payee_reference)
-        self.payee = verified._replace(verified_on=day_in_england(event.recorded_at))
+        self._take_into_use(event.payee_reference, event.recorded_at)
 
     @applies(PayeeWithdrawn)
     def _payee_withdrawn(self, event: PayeeWithdrawn) -> None:
@@ -337,7 +354,8 @@ def answered(answer: NameAnswer, checked_with: str) -> str:
     return f"{NAME_ANSWERS[answer]} ({code}answered by {by})"
 
 
-def _require_possible(modulus_check: ModulusCheck | None, table_version: str) -> None:
+def require_possible(modulus_check: ModulusCheck | None, table_version: str) -> None:
+    """Refuse an account number that its modulus check failed: `AccountFailsModulusCheck`."""
     if modulus_check == "invalid":
         raise AccountFailsModulusCheck(
             "The account number does not pass the modulus check of its sort code "
