@@ -16,6 +16,8 @@ _DURABLE_RIGHTS = {
     "contact_details": "SELECT, INSERT, DELETE",
     "letters": "SELECT, INSERT, UPDATE, DELETE",
     "letters_position": "SELECT, UPDATE",
+    "provider_details": "SELECT, INSERT",
+    "provider_accounts": "SELECT, INSERT",  # what was verified stays what is paid
     "bank_files": "SELECT, INSERT",
     "bank_reports": "SELECT, INSERT",
     "modulus_tables": "SELECT, INSERT",  # a table is never changed: another version is loaded

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select
 
-from ledger.aggregates.cycle_events import CycleLine
+from ledger.aggregates.cycle_events import CycleLine, credits_of
 from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
@@ -23,7 +23,9 @@ from ledger.durable import bank_files
 from ledger.errors import BankFileUnreadable, PayeeUnknown
 from ledger.keyring import place
 from ledger.money import parse_pounds
-from ledger.people import Row
+from ledger.people import PayeeDetails, Row
+from ledger.provider_details import ProviderAccount
+from ledger.providers import require_same_accounts
 
 _BACS = "bacs-standard-18"
 
@@ -38,18 +40,20 @@ def make_bank_file(ledger: Ledger, cycle: PaymentCycle, created_on: date, said: 
     """Make the file and issue the cycle with it; returns the row that keeps its sealed bytes."""
     originator = _originator(ledger)
     cycle.require_issuable()
+    require_same_accounts(ledger, cycle, "cancel it and prepare another")
     assert cycle.prepared is not None, "an approved cycle was prepared"
     serial = _next_serial(ledger, originator.service_user_number)
     days = working_days(ledger)
     made = _write(ledger, originator, cycle, serial, created_on, days)
+    credits = credits_of(cycle.lines)
     sha256 = hashlib.sha256(made.content).hexdigest()
     file_name = f"{cycle.reference}-{serial}.{made.ending}"
     cycle.issue(
         file_name=file_name,
         file_format=made.file_format,
         file_sha256=sha256,
-        record_count=len(cycle.lines),
-        total_pence=sum(line.amount_pence for line in cycle.lines),
+        record_count=len(credits),
+        total_pence=sum(credit.amount_pence for credit in credits),
         submission_serial=serial,
         processing_on=days.previous(cycle.prepared.pay_on),
         **said,
@@ -150,18 +154,24 @@ def _originator(ledger: Ledger) -> OriginatingAccount:
 
 
 def _credits(ledger: Ledger, lines: Sequence[CycleLine]) -> list[Credit]:
-    payees = ledger.people.payees([line.payee_reference for line in lines])
+    """The credits with their accounts; those to providers are for all their payments together."""
+    payees: dict[str, PayeeDetails | ProviderAccount] = {
+        **ledger.people.payees([line.payee_reference for line in lines if not line.bulk_reference]),
+        **ledger.provider_details.accounts(
+            line.payee_reference for line in lines if line.bulk_reference
+        ),
+    }
     credits = []
-    for line in lines:
-        payee = payees.get(line.payee_reference)
+    for reference, payee_reference, amount_pence in credits_of(lines):
+        payee = payees.get(payee_reference)
         if payee is None:
-            raise PayeeUnknown(f"The payee of {line.budget_reference} can no longer be read.")
+            raise PayeeUnknown(f"The payee of {reference} can no longer be read.")
         credits.append(
             Credit(
                 sort_code=payee.sort_code,
                 account_number=payee.account_number,
-                amount_pence=line.amount_pence,
-                reference=line.payment_reference,
+                amount_pence=amount_pence,
+                reference=reference,
                 payee_name=payee.account_name,
             )
         )

@@ -18,9 +18,10 @@ from eventsourcing.persistence import IntegrityError
 from sqlalchemy import select
 
 from ledger.aggregates.bank_report import BankReport, QueuedItem, ReportKind
+from ledger.aggregates.cycle_events import credits_of
 from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payment_cycle import PaymentCycle
-from ledger.aggregates.payments import BankRejection, ReturnReason
+from ledger.aggregates.payments import BankRejection
 from ledger.application import ATTEMPTS, Ledger
 from ledger.bank.arucs import STANDARD_NAMES, ArucsNames, ReturnedCredits, read_arucs_names
 from ledger.bank.awacs import WrongAccounts
@@ -31,10 +32,8 @@ from ledger.config import Settings
 from ledger.durable import bank_files, bank_reports
 from ledger.errors import (
     ConcurrentChange,
-    InvalidValue,
     ReportAboutUnknownFile,
     ReportForAnotherUser,
-    ReportItemDiffers,
     ReportNotFound,
     ReportTotalsDiffer,
 )
@@ -278,8 +277,7 @@ def _status(judged: Judged, report: StatusReport, reference: str) -> PaymentCycl
         for item in report.items
         if item.outcome == "rejected"
     )
-    assert cycle.prepared is not None, "its file was made"
-    every_one = len(report.items) == cycle.prepared.line_count
+    every_one = len(report.items) == len(credits_of(cycle.lines))
     is_taken = report.unlisted == "accepted" or (every_one and outcomes <= {"accepted", "rejected"})
     cycle.acknowledge(
         report_reference=reference,
@@ -310,86 +308,11 @@ def _cycle_of(ledger: Ledger, which: Any, what: str) -> PaymentCycle:
 
 
 def _require_totals(cycle: PaymentCycle, what: str, count: int | None, pence: int | None) -> None:
-    """A report that states totals states those of the file."""
-    assert cycle.prepared is not None, "its file was made"
-    made = cycle.prepared
-    if count not in (None, made.line_count) or pence not in (None, made.total_pence):
+    """A report that states totals states those of the file: of its credits."""
+    credits = credits_of(cycle.lines)
+    total_pence = sum(credit.amount_pence for credit in credits)
+    if count not in (None, len(credits)) or pence not in (None, total_pence):
         raise ReportTotalsDiffer(
-            f"{what} had {made.line_count} payment(s) of {made.total_pence} pence in all; the "
-            f"report says {count} of {pence}."
+            f"{what} had {len(credits)} payment(s) of {total_pence} pence in all; the report says "
+            f"{count} of {pence}."
         )
-
-
-# --- the queue ------------------------------------------------------------------------------
-
-
-def match_item(
-    ledger: Ledger,
-    reference: str,
-    item: int,
-    *,
-    budget_reference: str,
-    payment_reference: str,
-    reason_code: str = "",
-    said: Said,
-    beside: Callable[[BankReport], Sequence[Beside]] | None = None,
-) -> BankReport:
-    """Record a queued item on the payment that someone found it to be about.
-
-    The payment must be of the same amount, where the item has one. `reason_code` is given where
-    the bank's own is none that the ledger knows. Raises `ReportItemDiffers` and the refusals of
-    the budget.
-    """
-    for _ in range(ATTEMPTS):
-        report = ledger.load(BankReport, reference)
-        assert report.imported is not None, "a loaded report was brought in"
-        queued = report.require_queued(item)
-        budget = ledger.budget(budget_reference)
-        payment = budget.payments.get(payment_reference)
-        if payment is not None and queued.amount_pence not in (0, payment.amount_pence):
-            raise ReportItemDiffers(
-                f"Item {item} is {queued.amount_pence} pence; {payment_reference} is "
-                f"{payment.amount_pence}."
-            )
-        day = report.imported.effective_on
-        on_its_day: Said = {
-            **said,
-            "effective_on": max(day, payment.pay_on) if payment else day,
-        }
-        code = reason_code or queued.code
-        if report.imported.kind == "returned_credits":
-            budget.return_payment(
-                payment_reference=payment_reference,
-                reason_code=_known(code, get_args(ReturnReason)),
-                **on_its_day,
-            )
-        elif report.imported.kind in ("input_report", "status_report"):
-            budget.reject_payment(
-                payment_reference=payment_reference,
-                reason_code=_known(code, get_args(BankRejection)),
-                **on_its_day,
-            )
-        else:
-            raise ReportItemDiffers("Advice of another account is put forward by hand.")
-        report.match(
-            item=item,
-            budget_reference=budget_reference,
-            payment_reference=payment_reference,
-            **said,
-        )
-        events = [*report.collect_events(), *budget.collect_events()]
-        try:
-            ledger.append(events, beside(report) if beside else ())
-        except IntegrityError:
-            continue
-        return report
-    raise ConcurrentChange(f"{reference} is being changed by others; try again.")
-
-
-def _known(code: str, codes: tuple[Any, ...]) -> Any:
-    if code not in codes:
-        raise InvalidValue(
-            f"reason_code: {code!r} is none of {', '.join(codes)}; say which it is.",
-            field="reason_code",
-        )
-    return code

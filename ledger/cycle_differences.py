@@ -21,12 +21,13 @@ The days are those of the whole budget, not of the line. A line that begins half
 therefore a change of its rate, in that cycle and in the next; a budget that begins half-way
 through is a part period. If the days are the same, all is rate, rounding included; if the rate
 is the same, all is days. Funding stream and cost centre play no part: recoding is no change.
+What is paid into a service fund is set against what was paid into it, apart from the rest.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Literal, get_args
 
@@ -37,6 +38,7 @@ from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.dates import Period
 from ledger.entitlement import EntitlementLine, LineKind
 from ledger.money import divide_half_up
+from ledger.terms import CHANNELS, Channel
 
 Outcome = Literal["new", "stopped", "changed", "unchanged"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -236,30 +238,30 @@ def budget_differences(
     was_lines, now_lines = _by_budget(was), _by_budget(now)
     codes_was, codes_now = _codes(noted_was), _codes(noted_now)
     for reference in sorted(was_lines.keys() | now_lines.keys()):
-        before = _Side(was_lines.get(reference, ()), codes_was.get(reference, ()))
-        after = _Side(now_lines.get(reference, ()), codes_now.get(reference, ()))
-        parts = _causes(before, after)
-        causes = tuple(CauseAmount(c, parts[c]) for c in CAUSES if parts.get(c)) if parts else ()
-        difference = after.paid_pence - before.paid_pence
+        before, after = was_lines.get(reference, ()), now_lines.get(reference, ())
+        parts: Counter[Cause] = Counter()
+        for channel in CHANNELS:
+            key = reference, channel
+            was_side = _Side(before, channel, codes_was.get(key, ()))
+            parts.update(_causes(was_side, _Side(after, channel, codes_now.get(key, ()))))
+        causes = tuple(CauseAmount(cause, parts[cause]) for cause in CAUSES if parts[cause])
+        was_pence, now_pence = (sum(line.amount_pence for line in x) for x in (before, after))
+        difference = now_pence - was_pence
+        codes = _of_both(codes_now, reference)
         assert sum(one.amount_pence for one in causes) == difference, f"{reference}: causes tie"
         outcome: Outcome
         if reference not in was_lines:
-            first = "first_payment" in after.codes
-            outcome, reasons = "new", ("first_payment",) if first else before.codes
+            first = "first_payment" in codes
+            outcome = "new"
+            reasons = ("first_payment",) if first else _of_both(codes_was, reference)
         elif reference not in now_lines:
-            outcome, reasons = "stopped", after.codes
+            outcome, reasons = "stopped", codes
         elif causes:
-            outcome, reasons = "changed", tuple(c for c in after.codes if c != "first_payment")
+            outcome, reasons = "changed", tuple(c for c in codes if c != "first_payment")
         else:
             outcome, reasons = "unchanged", ()
         yield BudgetDifference(
-            reference,
-            outcome,
-            before.paid_pence,
-            after.paid_pence,
-            difference,
-            causes,
-            reasons,
+            reference, outcome, was_pence, now_pence, difference, causes, reasons
         )
 
 
@@ -271,32 +273,43 @@ def _by_budget(lines: Iterable[CycleLine]) -> dict[str, tuple[CycleLine, ...]]:
     return grouped
 
 
-def _codes(noted: Iterable[CycleException]) -> dict[str, tuple[str, ...]]:
-    """The exceptions that explain an amount, by budget; each once and in order."""
-    codes: defaultdict[str, set[str]] = defaultdict(set)
+_Codes = Mapping[tuple[str, Channel], Collection[str]]
+
+
+def _codes(noted: Iterable[CycleException]) -> _Codes:
+    """The exceptions that explain an amount, by budget and channel."""
+    codes: defaultdict[tuple[str, Channel], set[str]] = defaultdict(set)
     for one in noted:
         if one.code in KEPT_OUT or one.code == "first_payment" or "-" in one.code:
-            codes[one.budget_reference].add(one.code)
-    return {reference: tuple(sorted(found)) for reference, found in codes.items()}
+            codes[one.budget_reference, one.channel].add(one.code)
+    return codes
+
+
+def _of_both(codes: _Codes, reference: str) -> tuple[str, ...]:
+    """Those of a budget, each once and in order."""
+    return tuple(sorted({code for c in CHANNELS for code in codes.get((reference, c), ())}))
 
 
 _Part = tuple[LineKind, str]
 
 
 class _Side:
-    """What one cycle pays one budget, sorted by what it is for."""
+    """What one cycle pays one budget by one channel, sorted by what it is for."""
 
-    __slots__ = ("clawback", "codes", "days", "one_off", "paid_pence", "put_right", "reissue",
-                 "retainer", "weekly")  # fmt: skip
+    __slots__ = ("clawback", "codes", "days", "one_off", "put_right", "reissue", "retainer",
+                 "weekly")  # fmt: skip
 
-    def __init__(self, lines: Sequence[CycleLine], codes: tuple[str, ...]) -> None:
+    def __init__(
+        self, lines: Sequence[CycleLine], channel: Channel, codes: Collection[str]
+    ) -> None:
         self.codes = codes
-        self.paid_pence = self.put_right = self.one_off = self.retainer = 0
+        self.put_right = self.one_off = self.retainer = 0
         self.clawback = self.reissue = self.days = 0
         self.weekly: dict[_Part, tuple[int, int]] = {}  # pence, and weekly pence x days
         runs: list[tuple[int, int]] = []
         for line in lines:
-            self.paid_pence += line.amount_pence
+            if line.channel != channel:
+                continue
             if line.reissue_of:
                 self.reissue += line.amount_pence
                 continue

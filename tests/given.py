@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Generic, TypeVar
 
-from ledger.aggregates.cycle_preparation import new_payment_reference
 from ledger.aggregates.event_sourced import Event, EventSourced, Recorded, Said
+from ledger.aggregates.payment_reference import new_payment_reference
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period, four_weekly
 from ledger.errors import Refusal

@@ -12,14 +12,9 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from ledger.aggregates.cycle_events import CycleException, CycleLine
-from ledger.aggregates.cycle_preparation import (
-    EXCEPTIONS,
-    HoldRules,
-    Preparation,
-    check_character,
-    new_payment_reference,
-)
+from ledger.aggregates.cycle_preparation import EXCEPTIONS, HoldRules, Preparation
 from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.aggregates.payment_reference import check_character, new_payment_reference
 from ledger.aggregates.payments import PaymentScheduled
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period

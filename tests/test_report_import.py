@@ -13,7 +13,7 @@ from ledger.aggregates.bank_report import BankReport, QueuedItem
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.bank.bacs import read_bacs
-from ledger.bank_reports import ReportBroughtIn, import_report, match_item, report_file
+from ledger.bank_reports import ReportBroughtIn, import_report, report_file
 from ledger.dates import england
 from ledger.errors import (
     BankFileUnreadable,
@@ -32,6 +32,7 @@ from ledger.projections.balances import all_balances
 from ledger.projections.bank_reports import waiting
 from ledger.projections.finance import finance_totals
 from ledger.projections.suspense import suspense
+from ledger.report_queue import match_item
 from ledger.verification import verify_ledger
 from tests.bank_reports import (
     NewAccount,

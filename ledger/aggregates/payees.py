@@ -74,6 +74,8 @@ WithdrawalReason = Literal["wrong_details", "not_confirmed", "fraud_suspected", 
 class PayeeProposed(Event):
     """Someone gave account details for payments; nothing is paid to them yet.
 
+    With `provider_reference` it is that provider's account, whichever is verified there.
+
     `modulus_check` says whether the account number passed the modulus check of the weight table
     then in force, or why it was not checked; it is nothing on events older than the check, and
     an account that fails is never proposed.
@@ -85,6 +87,7 @@ class PayeeProposed(Event):
     modulus_check: ModulusCheck | None = None
     modulus_table_version: str = ""
     source: PayeeSource = "person"
+    provider_reference: str = ""
 
 
 class PayeeNameChecked(Event):
@@ -126,7 +129,8 @@ class PayeeWithdrawn(Event):
 class Payee(NamedTuple):
     """A set of account details, by reference, and what the checks of them said last.
 
-    `verified_on` is the day in England on which their verification was recorded.
+    `verified_on` is the day in England on which their verification was recorded. With a
+    `provider_reference` they are that provider's, and the reference is the provider's too.
     """
 
     payee_reference: str
@@ -138,6 +142,7 @@ class Payee(NamedTuple):
     name_check: NameAnswer | None = None
     name_checked_with: str = ""
     verified_on: date | None = None
+    provider_reference: str = ""
 
     @property
     def confirmed(self) -> bool:
@@ -192,6 +197,11 @@ class Accounts(EventSourced):
 class Payees(Accounts, CareDecisions):
     """The details proposed, and the verified ones that payments go to."""
 
+    @property
+    def own_payees(self) -> list[Payee]:
+        """Those of the known payees whose details are the budget's own, and no provider's."""
+        return [payee for payee in self.known_payees if not payee.provider_reference]
+
     def propose_payee(
         self,
         *,
@@ -222,6 +232,24 @@ class Payees(Accounts, CareDecisions):
                 **said,
             )
         )
+
+    @command
+    def propose_managed_account(self, *, provider_reference: str, **said: Unpack[Said]) -> None:
+        """Propose that a provider holds the direct payment in a managed account.
+
+        Someone else verifies it, as any payee. It is then paid to the account verified for the
+        provider, together with all that the provider is paid.
+        """
+        if not self._is_known(provider_reference, "managed_account", ""):
+            self._record(
+                PayeeProposed(
+                    payee_reference=provider_reference,
+                    payee_type="managed_account",
+                    fingerprint="",
+                    provider_reference=provider_reference,
+                    **said,
+                )
+            )
 
     def check_payee_name(
         self,
@@ -314,6 +342,7 @@ class Payees(Accounts, CareDecisions):
             event.recorded_by,
             event.modulus_check,
             event.modulus_table_version,
+            provider_reference=event.provider_reference,
         )
 
     @applies(PayeeNameChecked)

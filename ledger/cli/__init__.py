@@ -21,6 +21,7 @@ from ledger.cli import (
     letters,
     modulus,
     payees,
+    provider,
     rates,
     reports,
     suspense,
@@ -72,6 +73,7 @@ caseload.add_to(app)
 assessment_file.add_to(app)
 suspense.add_to(app)
 app.add_typer(payees.app, name="payees")
+app.add_typer(provider.app, name="provider")
 app.add_typer(budget.app, name="budget")
 app.add_typer(assessment.app, name="assessment")
 app.add_typer(cycle.app, name="cycle")

@@ -46,6 +46,10 @@ def account(e: payees.PayeeVerified, budget: PersonalBudget) -> Part:
     )
 
 
+_WITH_THE_PROVIDER = (
+    "You do not have to do anything. We are sorting this out with the provider.",
+    "If you go without care because of this, call us at once.",
+)
 _GIVE_DETAILS = (
     "Call us as soon as you can and give us the right account details.",
     "When we have checked them we will send the money again.",
@@ -54,37 +58,39 @@ _GIVE_DETAILS = (
 
 
 def came_back(e: payments.PaymentReturned, budget: PersonalBudget) -> Part | None:
-    """None where the bank says that the account holder has died."""
-    if e.reason_code in payments.DECEASED:
-        return None
+    """None where the bank says that the person who holds the account has died."""
     sent = budget.payments[e.payment_reference]
+    if e.reason_code in payments.DECEASED and not sent.provider_reference:
+        return None
+    what = "The payment to your provider" if sent.provider_reference else "Your care direct payment"
     return Part(
         kind="payment_returned",
-        subject="Your care direct payment did not arrive",
+        subject=f"{what} did not arrive",
         paragraphs=(
             f"On {day(sent.pay_on)} we paid {pounds(e.amount_pence)} for {days(sent.period)}. "
             f"The bank sent it back because {RETURN_REASONS[e.reason_code]}.",
             "Your money is safe. We are holding it for you.",
         ),
-        to_do=_GIVE_DETAILS,
+        to_do=_WITH_THE_PROVIDER if sent.provider_reference else _GIVE_DETAILS,
         payee_reference=sent.payee_reference,
     )
 
 
 def not_taken(e: payments.PaymentRejected, budget: PersonalBudget) -> Part | None:
-    """None where the bank says that the account holder has died."""
-    if e.reason_code in payments.DECEASED:
-        return None
+    """None where the bank says that the person who holds the account has died."""
     due = budget.payments[e.payment_reference]
+    if e.reason_code in payments.DECEASED and not due.provider_reference:
+        return None
+    what = "the payment to your provider" if due.provider_reference else "your care direct payment"
     return Part(
         kind="payment_returned",
-        subject="We could not make your care direct payment",
+        subject=f"We could not make {what}",
         paragraphs=(
             f"We were to pay {pounds(e.amount_pence)} for {days(due.period)} on {day(due.pay_on)}. "
             f"The bank did not take the payment because {REJECTION_REASONS[e.reason_code]}.",
             "Your money is safe. We are holding it for you.",
         ),
-        to_do=_GIVE_DETAILS,
+        to_do=_WITH_THE_PROVIDER if due.provider_reference else _GIVE_DETAILS,
         payee_reference=due.payee_reference,
     )
 
