@@ -151,7 +151,8 @@ def test_what_was_recorded_before_there_were_letters_makes_none(database_url, tm
         suspend(ledger, 1)
         head = ledger.recorder.max_notification_id()
         with ledger.engine.begin() as connection:
-            for table in ("letters", "letters_position", "contact_details"):
+            later = ("provider_details", "provider_accounts")
+            for table in ("letters", "letters_position", "contact_details", *later):
                 connection.exec_driver_sql(f"DROP TABLE {table}")
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")
         Ledger.initialise(ledger.settings)
