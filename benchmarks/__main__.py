@@ -18,12 +18,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import mass_change
+from benchmarks import bank_reports, commands, mass_change, scheduler
 from tests.postgres import DURABLE_SETTING, fresh_database, start_bundled_server, wait_for_server
 
 # (budgets, four-weekly cycles of history each); 26 are two years
 SIZES = [(1_000, 0), (10_000, 0), (10_000, 26), (100_000, 0)]
 CHANGED = [(10_000, 0), (10_000, 26)]
+RETURNED = [(20_000, 0), (20_000, 26)]
 
 
 def measured(module: str, url: str, budgets: int, cycles: int) -> dict[str, Any]:
@@ -87,9 +88,13 @@ def on_both(
 
 def main() -> None:
     sizes = [size for size in SIZES if size[0] < 100_000 or "--quick" not in sys.argv]
+    compared = [(10_000, 0)] if "--quick" in sys.argv else [(10_000, 0), (100_000, 0)]
     console = Console()
     table = Table(*COLUMNS, title="A payment cycle")
     changes = Table(*mass_change.COLUMNS, title="A mass change: everybody assessed again")
+    whole = Table(*commands.COLUMNS, title="Commands as whole processes")
+    reports = Table(*bank_reports.COLUMNS, title="A bank's report: every payment came back")
+    idle = Table(*scheduler.COLUMNS, title="The scheduler while nothing is due")
     os.environ[DURABLE_SETTING] = "1"
     server = start_bundled_server()
     try:
@@ -97,8 +102,13 @@ def main() -> None:
             table.add_row(*row(store, result))
         for store, result in on_both(console, "mass_change", CHANGED):
             changes.add_row(*mass_change.row(store, result))
-        console.print(table)
-        console.print(changes)
+        for store, result in on_both(console, "commands", compared):
+            whole.add_row(*commands.row(store, result))
+        for store, result in on_both(console, "bank_reports", RETURNED):
+            reports.add_row(*bank_reports.row(store, result))
+        for store, result in on_both(console, "scheduler", [(10_000, 0)]):
+            idle.add_row(*scheduler.row(store, result))
+        console.print(table, changes, whole, reports, idle)
     finally:
         server.stop()
 

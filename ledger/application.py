@@ -59,12 +59,12 @@ from ledger.store import Beside, PostgresRecorder, SQLiteRecorder
 TAggregate = TypeVar("TAggregate", bound=EventSourced)
 
 ATTEMPTS = 5
-_NOT_FOUND: dict[type[EventSourced], type[Refusal]] = {
-    PersonalBudget: BudgetNotFound,
-    PaymentCycle: CycleNotFound,
-    MassChange: MassChangeNotFound,
-    BankReport: ReportNotFound,
-    Provider: ProviderNotFound,
+_NOT_FOUND: dict[str, type[Refusal]] = {
+    PersonalBudget.STREAM: BudgetNotFound,
+    PaymentCycle.STREAM: CycleNotFound,
+    MassChange.STREAM: MassChangeNotFound,
+    BankReport.STREAM: ReportNotFound,
+    Provider.STREAM: ProviderNotFound,
 }
 
 
@@ -129,7 +129,10 @@ class Ledger(Application[UUID]):
         """
         found = self.find(kind, reference, known_at)
         if found is None:
-            raise _NOT_FOUND[kind](f"There is no {kind.STREAM} {reference}.", reference=reference)
+            not_found = _NOT_FOUND[kind.STREAM]
+            raise not_found(
+                f"There is no {kind.STREAM.replace('-', ' ')} {reference}.", reference=reference
+            )
         return found
 
     def find(
@@ -142,7 +145,13 @@ class Ledger(Application[UUID]):
 
     def history(self, kind: type[EventSourced], reference: str) -> Iterator[Recorded]:
         """Every event of one aggregate in order; none if there is no such aggregate."""
-        return self.events.get(stream_id(kind.STREAM, reference))  # type: ignore[return-value]
+        stream, after = stream_id(kind.STREAM, reference), 0
+        while True:
+            some = list(self.events.get(stream, gt=after, limit=kind.READ_AT_ONCE))
+            yield from some  # type: ignore[misc]
+            if len(some) < kind.READ_AT_ONCE:
+                return
+            after = some[-1].originator_version
 
     def budget(self, reference: str, known_at: datetime | None = None) -> PersonalBudget:
         """One personal budget, as known now or at a moment."""

@@ -13,21 +13,69 @@ from ledger.aggregates.cycle_events import CycleLine, credits_of
 from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
-from ledger.bank.bacs import read_bacs, write_bacs
-from ledger.bank.pain001 import Profile, Version, write_pain001
+from ledger.bank.bacs import write_bacs, write_bacs_multi
+from ledger.bank.bacs_reader import read_bacs
+from ledger.bank.pain001 import Profile, rails_of, write_pain001
 from ledger.bank.pain001_reader import read_pain001
+from ledger.bank.rails import Rails, processing_day
 from ledger.bank.records import Credit, OriginatingAccount
-from ledger.config import Settings
+from ledger.config import FileFormat, ServiceLevel, Settings
 from ledger.dates import WorkingDays, england, parse_date
 from ledger.durable import bank_files
-from ledger.errors import BankFileUnreadable, PayeeUnknown
+from ledger.errors import BankFileUnreadable, CycleAlreadyDecided, InvalidValue, PayeeUnknown
 from ledger.keyring import place
 from ledger.money import parse_pounds
 from ledger.people import PayeeDetails, Row
 from ledger.provider_details import ProviderAccount
 from ledger.providers import require_same_accounts
 
-_BACS = "bacs-standard-18"
+_RECORDED_AS: dict[FileFormat, str] = {
+    "bacs18": "bacs-standard-18",
+    "bacs18-multi": "bacs-standard-18-multi",
+    "pain.001.001.03": "pain.001.001.03",
+    "pain.001.001.09": "pain.001.001.09",
+}
+"""What history calls each format, for ever."""
+
+
+class FileKind(NamedTuple):
+    """What the bank is sent: a format, and how its payments travel (NURG is Bacs)."""
+
+    file_format: FileFormat
+    service_level: ServiceLevel = "NURG"
+
+    @property
+    def rails(self) -> Rails:
+        return rails_of(self.service_level)
+
+    @property
+    def recorded_as(self) -> str:
+        return _RECORDED_AS[self.file_format]
+
+
+def file_kind(
+    settings: Settings,
+    file_format: FileFormat | None = None,
+    service_level: ServiceLevel | None = None,
+) -> FileKind:
+    """What is asked for one file, and the settings for what is not."""
+    file_format = file_format or settings.bank_file_format
+    if not file_format.startswith("bacs18"):
+        return FileKind(file_format, service_level or settings.pain001_service_level)
+    if service_level is not None:
+        raise InvalidValue(
+            f"{file_format} is Bacs; only pain.001 has a service level.", field="service_level"
+        )
+    return FileKind(file_format)
+
+
+def asked_kind(
+    settings: Settings, file_format: FileFormat | None, service_level: ServiceLevel | None
+) -> FileKind | None:
+    """The same, if anything is asked for this one file."""
+    if file_format is None and service_level is None:
+        return None
+    return file_kind(settings, file_format, service_level)
 
 
 def working_days(ledger: Ledger) -> WorkingDays:
@@ -36,115 +84,147 @@ def working_days(ledger: Ledger) -> WorkingDays:
     return england(added=[parse_date(day.strip(), "added_bank_holidays") for day in added])
 
 
-def make_bank_file(ledger: Ledger, cycle: PaymentCycle, created_on: date, said: Said) -> Row:
-    """Make the file and issue the cycle with it; returns the row that keeps its sealed bytes."""
-    originator = _originator(ledger)
+def make_bank_file(
+    ledger: Ledger,
+    cycle: PaymentCycle,
+    created_on: date,
+    said: Said,
+    kind: FileKind | None = None,
+) -> Row:
+    """Make the file and issue the cycle with it; returns the row that keeps its sealed bytes.
+
+    It is of the kind that the settings say, unless told, and proved by its reader first.
+    """
+    kind = kind or file_kind(ledger.settings)
     cycle.require_issuable()
     require_same_accounts(ledger, cycle, "cancel it and prepare another")
     assert cycle.prepared is not None, "an approved cycle was prepared"
-    serial = _next_serial(ledger, originator.service_user_number)
-    days = working_days(ledger)
-    made = _write(ledger, originator, cycle, serial, created_on, days)
-    credits = credits_of(cycle.lines)
-    sha256 = hashlib.sha256(made.content).hexdigest()
-    file_name = f"{cycle.reference}-{serial}.{made.ending}"
+    pay_on, days = cycle.prepared.pay_on, working_days(ledger)
+    processing_on = processing_day(kind.rails, pay_on, created_on=created_on, working_days=days)
+    service_user_number = ledger.settings.bacs_service_user_number
+    serial = _next_serial(ledger, service_user_number)
+    credits = _credits(ledger, cycle.lines)
+    content = _written(
+        ledger.settings,
+        kind,
+        credits,
+        reference=cycle.reference,
+        serial=serial,
+        created_on=created_on,
+        pay_on=pay_on,
+        working_days=days,
+    )
+    if _paid(credits_in(kind.recorded_as, content)) != _paid(credits):
+        raise BankFileUnreadable("The file that was made does not pay what the cycle asked for.")
+    sha256 = hashlib.sha256(content).hexdigest()
+    ending = "bacs" if kind.file_format.startswith("bacs18") else "xml"
+    file_name = f"{cycle.reference}-{serial}.{ending}"
     cycle.issue(
         file_name=file_name,
-        file_format=made.file_format,
+        file_format=kind.recorded_as,
         file_sha256=sha256,
         record_count=len(credits),
         total_pence=sum(credit.amount_pence for credit in credits),
         submission_serial=serial,
-        processing_on=days.previous(cycle.prepared.pay_on),
+        processing_on=processing_on,
         **said,
     )
     sealed_as = place("bank_files.sealed", cycle.reference)
     return {
-        "service_user_number": originator.service_user_number,
+        "service_user_number": service_user_number,
         "submission_serial": serial,
         "cycle_reference": cycle.reference,
         "file_name": file_name,
-        "format": made.file_format,
+        "format": kind.recorded_as,
         "sha256": sha256,
-        "sealed": ledger.keyring.seal(ledger.keyring.file_key, made.content, sealed_as),
+        "sealed": ledger.keyring.seal(ledger.keyring.file_key, content, sealed_as),
     }
 
 
-class _Made(NamedTuple):
-    file_format: str
-    ending: str
-    content: bytes
+def require_issued_as(cycle: PaymentCycle, kind: FileKind) -> None:
+    """Refuse to pass one kind of file off as another that is asked for."""
+    assert cycle.issued is not None, "its file was made"
+    assert cycle.prepared is not None, "an issued cycle was prepared"
+    on_pay_date = cycle.issued.processing_on == cycle.prepared.pay_on
+    rails: Rails = "faster_payments" if on_pay_date else "bacs"
+    if (cycle.issued.file_format, rails) != (kind.recorded_as, kind.rails):
+        raise CycleAlreadyDecided(
+            f"The file of {cycle.reference} was made as {cycle.issued.file_format}, for processing "
+            f"on {cycle.issued.processing_on}; it is not made again as another."
+        )
 
 
-def _write(
-    ledger: Ledger,
-    originator: OriginatingAccount,
-    cycle: PaymentCycle,
+def _written(
+    settings: Settings,
+    kind: FileKind,
+    credits: Sequence[Credit],
+    *,
+    reference: str,
     serial: str,
     created_on: date,
-    days: WorkingDays,
-) -> _Made:
-    """The file in the format the council's bank takes; ISO 20022 is proved before it is kept."""
-    assert cycle.prepared is not None, "an approved cycle was prepared"
-    credits = _credits(ledger, cycle.lines)
-    pay_on = cycle.prepared.pay_on
-    version = ledger.settings.bank_file_format
-    if version == "bacs18":
-        content = write_bacs(
+    pay_on: date,
+    working_days: WorkingDays,
+) -> bytes:
+    originator = _originator(settings)
+    if kind.file_format == "bacs18":
+        return write_bacs(
             originator,
             credits,
             submission_serial=serial,
             created_on=created_on,
             pay_on=pay_on,
-            working_days=days,
+            working_days=working_days,
         )
-        return _Made(_BACS, "bacs", content)
-    content = write_pain001(
+    if kind.file_format == "bacs18-multi":
+        return write_bacs_multi(
+            originator,
+            {pay_on: credits},
+            submission_serial=serial,
+            created_on=created_on,
+            working_days=working_days,
+        )
+    return write_pain001(
         originator,
         credits,
-        message_id=f"{cycle.reference}-{serial}",
+        message_id=f"{reference}-{serial}",
         created_on=created_on,
         pay_on=pay_on,
-        working_days=days,
-        profile=_profile(ledger.settings, version),
+        working_days=working_days,
+        profile=Profile(
+            version=kind.file_format,
+            service_level=kind.service_level,
+            charge_bearer=settings.pain001_charge_bearer,
+            most_payments=settings.pain001_most_payments,
+            most_item_pence=parse_pounds(settings.pain001_most_item, "pain001_most_item"),
+            execution_day=settings.pain001_execution_day,
+        ),
     )
-    proved = read_pain001(content)
-    if _paid(proved.credits) != _paid(credits):
-        raise BankFileUnreadable("The file that was made does not pay what the cycle asked for.")
-    return _Made(version, "xml", content)
 
 
 def _paid(credits: Sequence[Credit]) -> list[tuple[str, str, int, str]]:
     return [(c.sort_code, c.account_number, c.amount_pence, c.reference) for c in credits]
 
 
-def _profile(settings: Settings, version: Version) -> Profile:
-    return Profile(
-        version=version,
-        charge_bearer=settings.pain001_charge_bearer,
-        most_payments=settings.pain001_most_payments,
-        most_item_pence=parse_pounds(settings.pain001_most_item, "pain001_most_item"),
-        execution_day=settings.pain001_execution_day,
-    )
-
-
 def credits_in(file_format: str, content: bytes) -> tuple[Credit, ...]:
     """What a file of any format made here pays, proved by its reader; or `BankFileUnreadable`."""
-    if file_format == _BACS:
-        return read_bacs(content).credits
-    message = read_pain001(content)
-    if message.version != file_format:
-        raise BankFileUnreadable(f"The file is {message.version}, not {file_format}.")
-    return message.credits
+    if file_format.startswith("bacs-"):
+        file = read_bacs(content)
+        found = _RECORDED_AS["bacs18-multi" if file.is_multi else "bacs18"]
+        credits = file.credits
+    else:
+        message = read_pain001(content)
+        found, credits = message.version, message.credits
+    if found != file_format:
+        raise BankFileUnreadable(f"The file is {found}, not {file_format}.")
+    return credits
 
 
 def media_type(file_format: str) -> str:
     """What a file of this format is to a web client."""
-    return "application/octet-stream" if file_format == _BACS else "application/xml"
+    return "application/octet-stream" if file_format.startswith("bacs-") else "application/xml"
 
 
-def _originator(ledger: Ledger) -> OriginatingAccount:
-    settings = ledger.settings
+def _originator(settings: Settings) -> OriginatingAccount:
     return OriginatingAccount(
         settings.bacs_service_user_number,
         settings.bacs_sort_code,

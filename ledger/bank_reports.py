@@ -38,6 +38,8 @@ from ledger.errors import (
     ReportTotalsDiffer,
 )
 from ledger.keyring import place
+from ledger.money import format_pounds
+from ledger.projections.audit import sentence
 from ledger.report_items import Judged, Rejected
 from ledger.store import Beside
 
@@ -50,7 +52,9 @@ _PREFIX: dict[ReportKind, str] = {
 
 
 class ReportBroughtIn(msgspec.Struct, frozen=True):
-    """What came of a report. `already_imported`: of the very same bytes, brought in before."""
+    """What came of a report. `already_imported`: of the very same bytes, brought in before.
+
+    `answers`: what the bank newly says of the file, in sentences. `file_refused`: make another."""
 
     reference: str
     kind: ReportKind
@@ -62,6 +66,8 @@ class ReportBroughtIn(msgspec.Struct, frozen=True):
     queued: tuple[QueuedItem, ...]
     already_imported: bool = False
     dry_run: bool = False
+    answers: tuple[str, ...] = ()
+    file_refused: bool = False
 
 
 def report_names(settings: Settings) -> ArucsNames:
@@ -116,23 +122,19 @@ def import_report(
             cycle_reference=cycles[0].reference if len(cycles) == 1 else "",
             **said,
         )
-        result = _brought_in(stream, dry_run=dry_run)
+        answered = [recorded for cycle in cycles for recorded in cycle.collect_events()]
+        answers = tuple(sentence(recorded.event) for recorded in answered)
+        refused = any(cycle.issued is None for cycle in cycles)
+        result = _brought_in(stream, answers=answers, file_refused=refused, dry_run=dry_run)
         if dry_run:
             return result
-        events = [*stream.collect_events(), *judged.events]
-        for cycle in cycles:
-            events += cycle.collect_events()
+        events = [*stream.collect_events(), *judged.events, *answered]
         sealed = ledger.keyring.seal(
             ledger.keyring.file_key, data, place("bank_reports.sealed", reference)
         )
-        row = {
-            "report_reference": reference,
-            "kind": report.kind,
-            "sha256": sha256,
-            "sealed": sealed,
-        }
+        row = {"report_reference": reference, "kind": report.kind, "sha256": sha256}
         rows = [
-            Beside("bank_reports", [row]),
+            Beside("bank_reports", [{**row, "sealed": sealed}]),
             *judged.beside,
             *(beside(result) if beside else ()),
         ]
@@ -144,7 +146,7 @@ def import_report(
     raise ConcurrentChange(f"Budgets that {reference} is about are being changed; try again.")
 
 
-def _brought_in(report: BankReport, **how: bool) -> ReportBroughtIn:
+def _brought_in(report: BankReport, **how: Any) -> ReportBroughtIn:
     imported = report.imported
     assert imported is not None, "it is brought in with its first events"
     return ReportBroughtIn(
@@ -212,6 +214,7 @@ def _input(judged: Judged, report: InputReport, file: UserFile, reference: str) 
             report_reference=reference,
             submission_serial=file.serial,
             reason_code="input_error",
+            has_moved=judged.has_moved(cycle.reference),
             **judged.said,
         )
         for item in items:
@@ -221,15 +224,18 @@ def _input(judged: Judged, report: InputReport, file: UserFile, reference: str) 
     stated = (file.rejected.number, file.rejected.pence)
     if (len(lost), sum(item.amount_pence for item in lost)) != stated:
         raise ReportTotalsDiffer(
-            f"The file {file.serial}: {stated[0]} rejected payment(s) of {stated[1]} pence are "
-            f"stated, and {len(lost)} are listed."
+            f"The file {file.serial}: {stated[0]} rejected payment(s) of "
+            f"{format_pounds(stated[1])} are stated, and {len(lost)} are listed."
         )
     for item in items:
         if item.outcome != "not_paid":
             judged.count(item, "meaning_unclear", ",".join(item.error_types))
     rejected = judged.rejected(
-        Rejected(item.item, item.reference, item.amount_pence, "input_error", "input_error")
-        for item in lost
+        cycle.reference,
+        (
+            Rejected(item.item, item.reference, item.amount_pence, "input_error", "input_error")
+            for item in lost
+        ),
     )
     cycle.acknowledge(
         report_reference=reference,
@@ -256,6 +262,7 @@ def _status(judged: Judged, report: StatusReport, reference: str) -> PaymentCycl
             report_reference=reference,
             submission_serial=serial,
             reason_code=_rejection(report.group_reasons),
+            has_moved=judged.has_moved(cycle.reference),
             **judged.said,
         )
         for item in report.items:
@@ -267,15 +274,18 @@ def _status(judged: Judged, report: StatusReport, reference: str) -> PaymentCycl
         elif item.outcome != "rejected":
             judged.count(item, "unchanged")
     rejected = judged.rejected(
-        Rejected(
-            item.item,
-            item.reference,
-            item.amount_pence,
-            _rejection(item.reasons),
-            " ".join(item.reasons),
-        )
-        for item in report.items
-        if item.outcome == "rejected"
+        cycle.reference,
+        (
+            Rejected(
+                item.item,
+                item.reference,
+                item.amount_pence,
+                _rejection(item.reasons),
+                " ".join(item.reasons),
+            )
+            for item in report.items
+            if item.outcome == "rejected"
+        ),
     )
     every_one = len(report.items) == len(credits_of(cycle.lines))
     is_taken = report.unlisted == "accepted" or (every_one and outcomes <= {"accepted", "rejected"})
@@ -310,9 +320,10 @@ def _cycle_of(ledger: Ledger, which: Any, what: str) -> PaymentCycle:
 def _require_totals(cycle: PaymentCycle, what: str, count: int | None, pence: int | None) -> None:
     """A report that states totals states those of the file: of its credits."""
     credits = credits_of(cycle.lines)
-    total_pence = sum(credit.amount_pence for credit in credits)
-    if count not in (None, len(credits)) or pence not in (None, total_pence):
+    made = len(credits), sum(credit.amount_pence for credit in credits)
+    said = made[0] if count is None else count, made[1] if pence is None else pence
+    if said != made:
         raise ReportTotalsDiffer(
-            f"{what} had {len(credits)} payment(s) of {total_pence} pence in all; the report says "
-            f"{count} of {pence}."
+            f"{what} had {made[0]} payment(s) of {format_pounds(made[1])} in all; the report says "
+            f"{said[0]} of {format_pounds(said[1])}."
         )

@@ -14,13 +14,15 @@ from sqlalchemy import select
 
 from ledger.aggregates.cycle_events import PROMISED
 from ledger.application import Ledger, said
-from ledger.bank_file import working_days
+from ledger.bank.rails import soonest_pay_day
+from ledger.bank_file import file_kind, working_days
 from ledger.config import Settings
 from ledger.dates import Period, day_in_england
 from ledger.errors import InvalidValue, ReferenceUsedForOtherFacts, VersionConflict
-from ledger.pay_calendar import PayCalendar, PayPeriod, soonest_pay_day
+from ledger.pay_calendar import PayCalendar, PayPeriod, input_day
 from ledger.payment_run import prepare_cycle
 from ledger.projections.registers import Cycles
+from ledger.reminders import CycleUnderWay
 
 SCHEDULER = "scheduler"
 """Who is said to have prepared these cycles: nobody in particular, so anyone may approve."""
@@ -37,6 +39,7 @@ class CycleStanding(NamedTuple):
     period: Period
     pay_on: date
     line_count: int
+    is_taken: bool = False
 
 
 class Outlook(NamedTuple):
@@ -68,14 +71,43 @@ def pay_calendar(settings: Settings) -> PayCalendar | None:
 def cycle_standings(ledger: Ledger) -> list[CycleStanding]:
     """Every cycle as the register has it; catch up first."""
     t = Cycles.table.c
-    query = select(t.reference, t.kind, t.status, t.starts_on, t.ends_on, t.pay_on, t.line_count)
+    query = select(
+        t.reference, t.kind, t.status, t.starts_on, t.ends_on, t.pay_on, t.line_count, t.is_taken
+    ).order_by(t.starts_on, t.reference)
     with ledger.engine.connect() as connection:
         return [
-            CycleStanding(reference, kind, status, Period(starts_on, ends_on), pay_on, lines)
-            for reference, kind, status, starts_on, ends_on, pay_on, lines in connection.execute(
-                query.order_by(t.starts_on, t.reference)
+            CycleStanding(
+                row.reference,
+                row.kind,
+                row.status,
+                Period(row.starts_on, row.ends_on),
+                row.pay_on,
+                row.line_count,
+                bool(row.is_taken),
             )
+            for row in connection.execute(query)
         ]
+
+
+def under_way(ledger: Ledger) -> list[CycleUnderWay]:
+    """Every cycle that someone has to see to; one whose days another cycle pays is none."""
+    days = working_days(ledger)
+    cycles = cycle_standings(ledger)
+    paid_to = _paid_to(cycle for cycle in cycles if cycle.kind == "regular")
+    return [
+        CycleUnderWay(c.reference, c.status, c.pay_on, input_day(c.pay_on, days), c.is_taken)
+        for c in cycles
+        if c.status in ("approved", "issued") or _is_undecided(c, paid_to)
+    ]
+
+
+def _paid_to(cycles: Iterable[CycleStanding]) -> date:
+    return max((c.period.ends_on for c in cycles if c.status in PROMISED), default=date.min)
+
+
+def _is_undecided(cycle: CycleStanding, paid_to: date) -> bool:
+    is_open = cycle.status in _UNDECIDED and bool(cycle.line_count)
+    return is_open and (cycle.kind != "regular" or cycle.period.ends_on > paid_to)
 
 
 def outlook(due: Iterable[PayPeriod], cycles: Iterable[CycleStanding]) -> Outlook:
@@ -85,14 +117,10 @@ def outlook(due: Iterable[PayPeriod], cycles: Iterable[CycleStanding]) -> Outloo
     and so is a rejected or cancelled one. Off-cycle runs do not count.
     """
     regular = [cycle for cycle in cycles if cycle.kind == "regular"]
-    paid_to = max((c.period.ends_on for c in regular if c.status in PROMISED), default=date.min)
+    paid_to = _paid_to(regular)
     references = {cycle.reference for cycle in regular}
     periods = {cycle.period for cycle in regular}
-    undecided = [
-        cycle
-        for cycle in regular
-        if cycle.status in _UNDECIDED and cycle.line_count and cycle.period.ends_on > paid_to
-    ]
+    undecided = [cycle for cycle in regular if _is_undecided(cycle, paid_to)]
     missing = [
         one
         for one in due
@@ -119,22 +147,19 @@ def prepare_due_cycles(ledger: Ledger, now: datetime) -> list[str]:
     day that it still can.
     """
     today = day_in_england(now)
-    days = working_days(ledger)
+    rails, days = file_kind(ledger.settings).rails, working_days(ledger)
     prepared: list[str] = []
     while True:
         missing, waits_for = calendar_outlook(ledger, today)
         if waits_for is not None or not missing:
             return prepared
         first = missing[0]
-        pay_on = first.pay_on
-        if pay_on < (soonest := soonest_pay_day(today, days)):
-            pay_on = soonest
         try:
             prepare_cycle(
                 ledger,
                 first.reference,
                 period=first.period,
-                pay_on=pay_on,
+                pay_on=max(first.pay_on, soonest_pay_day(rails, today, days)),
                 said=said(today, now, SCHEDULER),
                 expected_version=0,
             )

@@ -9,6 +9,9 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+FileFormat = Literal["bacs18", "bacs18-multi", "pain.001.001.03", "pain.001.001.09"]
+ServiceLevel = Literal["NURG", "URNS", "URGP"]
+
 
 class Settings(BaseSettings):
     """Every setting of the ledger; each is an environment variable with the prefix LEDGER_."""
@@ -75,15 +78,20 @@ class Settings(BaseSettings):
     bacs_sort_code: str = Field(default="", description="The sort code of the paying account.")
     bacs_account_number: str = Field(default="", description="The number of the paying account.")
     bacs_account_name: str = Field(default="", description="The name of the paying account.")
-    bank_file_format: Literal["bacs18", "pain.001.001.03", "pain.001.001.09"] = Field(
+    bank_file_format: FileFormat = Field(
         default="bacs18",
-        description="The format of the bank file: Bacs Standard 18, or ISO 20022 in the version "
-        "your bank takes.",
+        description="The format of the bank file: Bacs Standard 18, for a single processing day "
+        "or (-multi) in the layout for several, or ISO 20022 in the version your bank takes.",
+    )
+    pain001_service_level: ServiceLevel = Field(
+        default="NURG",
+        description="With pain.001: how the money travels. NURG is Bacs; Faster Payments are URNS "
+        "at one bank and URGP at another.",
     )
     pain001_execution_day: Literal["processing_day", "pay_date"] = Field(
         default="processing_day",
-        description="With pain.001: what your bank takes the requested execution date for. Ask it: "
-        "the wrong one pays everyone a day early or late.",
+        description="With pain.001 by Bacs: what your bank takes the requested execution date for. "
+        "Ask it: the wrong one pays everyone a day early or late.",
     )
     pain001_charge_bearer: Literal["", "SHAR", "SLEV", "DEBT"] = Field(
         default="SHAR", description="With pain.001: who bears the charges; empty leaves it out."
@@ -96,7 +104,8 @@ class Settings(BaseSettings):
     )
     pain001_most_item: str = Field(
         default="999999999.99",
-        description="With pain.001: the most your bank takes for one payment, in pounds.",
+        description="With pain.001: the most your bank takes for one payment, in pounds. Faster "
+        "Payments take at most 1000000.00, whatever stands here.",
     )
     confirmation_of_payee: Literal["none", "simulator"] = Field(
         default="none",

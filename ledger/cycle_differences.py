@@ -27,18 +27,17 @@ What is paid into a service fund is set against what was paid into it, apart fro
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Literal, get_args
 
 import msgspec
 
-from ledger.aggregates.cycle_events import CycleException, CycleLine
+from ledger.aggregates.light_cycles import PaidBudget, PaidBudgets, PaidCycle, nothing_listed
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.dates import Period
-from ledger.entitlement import EntitlementLine, LineKind
 from ledger.money import divide_half_up
-from ledger.terms import CHANNELS, Channel
+from ledger.terms import CHANNELS
 
 Outcome = Literal["new", "stopped", "changed", "unchanged"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -68,11 +67,6 @@ CAUSES: dict[Cause, str] = {
     "reissue": "Returned payments sent again: those of this cycle less those of the last.",
 }
 """Every cause, in the order of the report, and what it means."""
-
-KEPT_OUT = frozenset(
-    {"ended", "suspended", "negative", "nothing_due", "payee_held", "outlier_held"}
-)
-"""The exceptions that say why less is paid or nothing; so do all gates, which have hyphens."""
 
 
 class CauseAmount(msgspec.Struct, frozen=True, gc=False):
@@ -149,18 +143,12 @@ class CycleDifferences(msgspec.Struct, frozen=True):
     budgets: tuple[BudgetDifference, ...]
 
 
-def cycle_differences(now: PaymentCycle, was: PaymentCycle | None) -> CycleDifferences:
+def cycle_differences(now: PaidCycle, was: PaidCycle | None) -> CycleDifferences:
     """What changed from one cycle to another, and why."""
     compared = _compared(now)
     before = _compared(was) if was is not None else None
-    budgets = tuple(
-        budget_differences(
-            was.lines if was is not None else (),
-            now.lines,
-            was.exceptions if was is not None else (),
-            now.exceptions,
-        )
-    )
+    paid_before = was.budgets if was is not None else nothing_listed()
+    budgets = tuple(budget_differences(paid_before, now.budgets))
     outcomes, causes = outcome_totals(budgets), cause_totals(budgets)
     was_pence = before.total_pence if before is not None else 0
     difference = compared.total_pence - was_pence
@@ -228,33 +216,27 @@ def biggest_first(budgets: Iterable[BudgetDifference], cause: str = "") -> list[
 # --- budget by budget -----------------------------------------------------------------------
 
 
-def budget_differences(
-    was: Iterable[CycleLine],
-    now: Iterable[CycleLine],
-    noted_was: Iterable[CycleException] = (),
-    noted_now: Iterable[CycleException] = (),
-) -> Iterator[BudgetDifference]:
+def budget_differences(was: PaidBudgets, now: PaidBudgets) -> Iterator[BudgetDifference]:
     """Every budget that either cycle pays, in order of reference."""
-    was_lines, now_lines = _by_budget(was), _by_budget(now)
-    codes_was, codes_now = _codes(noted_was), _codes(noted_now)
-    for reference in sorted(was_lines.keys() | now_lines.keys()):
-        before, after = was_lines.get(reference, ()), now_lines.get(reference, ())
+    references = {r for cycle in (was, now) for budgets in cycle.values() for r in budgets}
+    for reference in sorted(references):
+        before, after = _of_budget(was, reference), _of_budget(now, reference)
+        was_paid, now_paid = (any(paid.payments for paid in side) for side in (before, after))
+        if not was_paid and not now_paid:
+            continue
         parts: Counter[Cause] = Counter()
-        for channel in CHANNELS:
-            key = reference, channel
-            was_side = _Side(before, channel, codes_was.get(key, ()))
-            parts.update(_causes(was_side, _Side(after, channel, codes_now.get(key, ()))))
+        for was_by, now_by in zip(before, after, strict=True):
+            parts.update(_causes(was_by, now_by))
         causes = tuple(CauseAmount(cause, parts[cause]) for cause in CAUSES if parts[cause])
-        was_pence, now_pence = (sum(line.amount_pence for line in x) for x in (before, after))
+        was_pence, now_pence = (sum(paid.paid_pence for paid in side) for side in (before, after))
         difference = now_pence - was_pence
-        codes = _of_both(codes_now, reference)
         assert sum(one.amount_pence for one in causes) == difference, f"{reference}: causes tie"
+        codes = _codes(after)
         outcome: Outcome
-        if reference not in was_lines:
+        if not was_paid:
             first = "first_payment" in codes
-            outcome = "new"
-            reasons = ("first_payment",) if first else _of_both(codes_was, reference)
-        elif reference not in now_lines:
+            outcome, reasons = "new", ("first_payment",) if first else _codes(before)
+        elif not now_paid:
             outcome, reasons = "stopped", codes
         elif causes:
             outcome, reasons = "changed", tuple(c for c in codes if c != "first_payment")
@@ -265,90 +247,19 @@ def budget_differences(
         )
 
 
-def _by_budget(lines: Iterable[CycleLine]) -> dict[str, tuple[CycleLine, ...]]:
-    grouped: dict[str, tuple[CycleLine, ...]] = {}
-    for line in lines:
-        reference = line.budget_reference
-        grouped[reference] = (*grouped.get(reference, ()), line)
-    return grouped
+_NOTHING = PaidBudget()
 
 
-_Codes = Mapping[tuple[str, Channel], Collection[str]]
+def _of_budget(cycle: PaidBudgets, reference: str) -> list[PaidBudget]:
+    """What a cycle pays a budget, by each channel."""
+    return [cycle[channel].get(reference, _NOTHING) for channel in CHANNELS]
 
 
-def _codes(noted: Iterable[CycleException]) -> _Codes:
-    """The exceptions that explain an amount, by budget and channel."""
-    codes: defaultdict[tuple[str, Channel], set[str]] = defaultdict(set)
-    for one in noted:
-        if one.code in KEPT_OUT or one.code == "first_payment" or "-" in one.code:
-            codes[one.budget_reference, one.channel].add(one.code)
-    return codes
+def _codes(paid: Iterable[PaidBudget]) -> tuple[str, ...]:
+    return tuple(sorted({code for by_channel in paid for code in by_channel.codes}))
 
 
-def _of_both(codes: _Codes, reference: str) -> tuple[str, ...]:
-    """Those of a budget, each once and in order."""
-    return tuple(sorted({code for c in CHANNELS for code in codes.get((reference, c), ())}))
-
-
-_Part = tuple[LineKind, str]
-
-
-class _Side:
-    """What one cycle pays one budget by one channel, sorted by what it is for."""
-
-    __slots__ = ("clawback", "codes", "days", "one_off", "put_right", "reissue", "retainer",
-                 "weekly")  # fmt: skip
-
-    def __init__(
-        self, lines: Sequence[CycleLine], channel: Channel, codes: Collection[str]
-    ) -> None:
-        self.codes = codes
-        self.put_right = self.one_off = self.retainer = 0
-        self.clawback = self.reissue = self.days = 0
-        self.weekly: dict[_Part, tuple[int, int]] = {}  # pence, and weekly pence x days
-        runs: list[tuple[int, int]] = []
-        for line in lines:
-            if line.channel != channel:
-                continue
-            if line.reissue_of:
-                self.reissue += line.amount_pence
-                continue
-            self.clawback -= line.deducted_pence
-            for owed in line.lines:
-                self._add(owed)
-                if owed.kind == "allocation" and not owed.adjustment:
-                    runs.append((owed.starts_on.toordinal(), owed.ends_on.toordinal()))
-        self.days = _days_covered(runs)
-
-    def _add(self, owed: EntitlementLine) -> None:
-        if owed.adjustment:
-            self.put_right += owed.amount_pence
-        elif owed.kind == "one_off":
-            self.one_off += owed.amount_pence
-        elif owed.kind == "retainer":
-            self.retainer += owed.amount_pence
-        else:
-            part = owed.kind, owed.line_reference
-            pence, rate_days = self.weekly.get(part, (0, 0))
-            # A contribution reduces: its rate is negative, as is its amount.
-            self.weekly[part] = pence + owed.amount_pence, rate_days + owed.weekly_pence * owed.days
-
-    @property
-    def is_suspended(self) -> bool:
-        return bool(self.retainer) or "suspended" in self.codes
-
-
-def _days_covered(runs: list[tuple[int, int]]) -> int:
-    """How many days some run covers; runs may overlap."""
-    covered, end = 0, 0
-    for first, last in sorted(runs) if len(runs) > 1 else runs:
-        if last > end:
-            covered += last - max(first - 1, end)
-            end = last
-    return covered
-
-
-def _causes(was: _Side, now: _Side) -> Mapping[Cause, int]:
+def _causes(was: PaidBudget, now: PaidBudget) -> Mapping[Cause, int]:
     """The difference by cause; those that come to nought may be among them."""
     parts: defaultdict[Cause, int] = defaultdict(int)
     parts["put_right"] += now.put_right - was.put_right
@@ -366,7 +277,7 @@ def _causes(was: _Side, now: _Side) -> Mapping[Cause, int]:
     return parts
 
 
-def _all_or_nothing(was: _Side, now: _Side) -> Cause:
+def _all_or_nothing(was: PaidBudget, now: PaidBudget) -> Cause:
     """Why one of the two cycles has no weekly money at all."""
     if not now.days:
         if now.is_suspended:
@@ -377,7 +288,7 @@ def _all_or_nothing(was: _Side, now: _Side) -> Cause:
     return "put_right" if "negative" in was.codes else "started"
 
 
-def _split_weekly(was: _Side, now: _Side, parts: defaultdict[Cause, int]) -> None:
+def _split_weekly(was: PaidBudget, now: PaidBudget, parts: defaultdict[Cause, int]) -> None:
     """Tell a change of rate from a change of days, as the module says."""
     shorter = now if now.days < was.days else was
     by_days: Cause = "suspension" if shorter.is_suspended else "part_period"

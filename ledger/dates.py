@@ -104,6 +104,12 @@ class WorkingDays:
             day += _ONE_DAY
         return day
 
+    def after(self, day: date, working_days: int) -> date:
+        """The working day so many working days after a day."""
+        for _ in range(working_days):
+            day = self.next(day)
+        return day
+
     def on_or_before(self, day: date) -> date:
         """The day itself if banks work on it, otherwise the last working day before it."""
         while not self.is_working_day(day):

@@ -17,32 +17,35 @@ from typing import NamedTuple
 
 from ledger.aggregates.event_sourced import Recorded, Said, stream_id
 from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.aggregates.payments import PaymentReissued, PaymentReturned
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
+from ledger.bank.bacs_reader import read_bacs
 from ledger.bank.files import write_whole
+from ledger.bank_file import working_days
+from ledger.bank_reports import import_report
 from ledger.caseload import read_caseload
 from ledger.caseload_import import import_caseload, verify_payees
 from ledger.cli.budget import show_events
 from ledger.cli.cycle_shown import cycle_document, show_exceptions, show_kinds
 from ledger.cli.screen import Screen, progress
-from ledger.config import Settings
+from ledger.cli.suspense import show_suspense
 from ledger.dates import Period, four_weekly
-from ledger.demo_data import caseload_csv
+from ledger.demo_data import caseload_csv, returned_credit_xml
+from ledger.demo_folder import REPORT, NotOurs, make_anew, settings_in
 from ledger.demo_summary import CycleStory, Summary, View, summary_page
 from ledger.entitlement import entitlement
 from ledger.money import format_pounds as pounds
-from ledger.payment_run import approve_cycle, issue_cycle, prepare_cycle, settle_cycle
+from ledger.payment_run import approve_cycle, bank_file, issue_cycle, prepare_cycle, settle_cycle
 from ledger.projections.audit import sentence
 from ledger.projections.balances import all_balances, balances_of
 from ledger.projections.postings import ACCOUNTS
+from ledger.projections.suspense import suspense
 from ledger.verification import Verification, verify_ledger
 
 ALICE, BOB, CAROL = "Alice Morgan", "Bob Ellis", "Carol Dean"
-STEPS = 13
+STEPS = 15
 EXAMPLE = Path(__file__).parents[1] / "examples" / "caseload.csv"
-MARK = ".made-by-make-demo"
-MADE = ("ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.key", ".env", "summary.html")
-
 FIRST, SECOND = "C2026-01", "C2026-02"
 FIRST_PERIOD, SECOND_PERIOD = four_weekly(date(2026, 4, 6)), four_weekly(date(2026, 5, 4))
 REVISED, RETURNED, SUSPENDED = "PB000015", "PB000025", "PB000046"
@@ -50,17 +53,6 @@ REVISED, RETURNED, SUSPENDED = "PB000015", "PB000025", "PB000046"
 
 AS_OF = date(2026, 5, 1)
 EARLIER, LATER = datetime(2026, 4, 17, 17, tzinfo=UTC), datetime(2026, 4, 24, 17, tzinfo=UTC)
-
-BANK = {
-    "bacs_service_user_number": "123456",
-    "bacs_sort_code": "999900",
-    "bacs_account_number": "90000000",
-    "bacs_account_name": "EXAMPLE COUNCIL",
-}
-
-
-class NotOurs(Exception):
-    """Something of that name is there that the demo did not make; it is left alone."""
 
 
 def said(who: str, day: date, hour: int = 10, effective_on: date | None = None) -> Said:
@@ -70,33 +62,6 @@ def said(who: str, day: date, hour: int = 10, effective_on: date | None = None) 
         "recorded_at": datetime(day.year, day.month, day.day, hour, tzinfo=UTC),
         "recorded_by": who,
     }
-
-
-def fresh_folder(folder: Path) -> None:
-    """Take away what an earlier demo made, and nothing else. Raises `NotOurs`."""
-    mark = folder / MARK
-    there = [folder / name for name in MADE if (folder / name).exists()]
-    if there and not mark.exists():
-        raise NotOurs(f"{there[0]} was not made by the demo. Move it away, then try again.")
-    for path in (*there, *(folder / "bank-files").glob("*.bacs")):
-        path.unlink()
-    folder.mkdir(exist_ok=True)
-    mark.write_text("What is in this folder is made by `make demo`, and taken away by it.\n")
-
-
-def settings_in(folder: Path) -> Settings:
-    """The demo's own settings, whatever the environment says."""
-    return Settings(
-        _env_file=None,  # type: ignore[call-arg]
-        database_url=f"sqlite:///{folder / 'ledger.db'}",
-        key_file=folder / "ledger.key",
-        files_folder=folder / "bank-files",
-        acting_as="",
-        council_name="Example Council",
-        variance_percent=10,
-        added_bank_holidays="",
-        **BANK,  # type: ignore[arg-type]
-    )
 
 
 class Replay(NamedTuple):
@@ -134,10 +99,7 @@ class Demo:
 
     def make(self) -> None:
         with self.step("Make a ledger (SQLite)"):
-            fresh_folder(self.folder)
-            Ledger.initialise(self.settings)
-            here = [f"LEDGER_{name.upper()}={value}\n" for name, value in BANK.items()]
-            write_whole(self.folder / ".env", "".join(here).encode())
+            make_anew(self.folder)
             self.tell(f"{self.folder / 'ledger.db'}, and its key in {self.folder / 'ledger.key'}")
 
     def caseload(self, ledger: Ledger) -> None:
@@ -160,7 +122,6 @@ class Demo:
 
     def prepare(
         self, ledger: Ledger, reference: str, period: Period, pay_on: date, on: date,
-        reissue: tuple[str, ...] = (),
     ) -> PaymentCycle:  # fmt: skip
         title = f"Prepare {reference}: {period.starts_on} to {period.ends_on}, paid on {pay_on}"
         with self.step(title):
@@ -171,7 +132,6 @@ class Demo:
                     period=period,
                     pay_on=pay_on,
                     said=said(ALICE, on, 14),
-                    reissue=reissue,
                     progress=bar,
                 )
             found = cycle_document(cycle)
@@ -201,21 +161,36 @@ class Demo:
             self.tell(f"{path}: Bacs Standard 18, {path.stat().st_size:,} bytes")
         return path
 
-    def settle(self, ledger: Ledger) -> None:
-        with self.step("The bank pays; every payment is confirmed"):
-            cycle = settle_cycle(ledger, FIRST, said=said(CAROL, date(2026, 4, 2)))
-            self.tell(f"{FIRST} is {cycle.status}")
+    def settle(self, ledger: Ledger, reference: str, on: date) -> None:
+        with self.step(f"The bank pays {reference}; every payment is confirmed"):
+            cycle = settle_cycle(ledger, reference, said=said(CAROL, on))
+            self.tell(f"{reference} is {cycle.status}")
+            if reference == SECOND:
+                for recorded in ledger.history(PersonalBudget, RETURNED):
+                    if isinstance(recorded.event, PaymentReturned | PaymentReissued):
+                        self.tell(f"{RETURNED}: {sentence(recorded.event)}")
+                self.suspense(ledger, on)
 
     # --- life goes on ---------------------------------------------------------------------
 
-    def between(self, ledger: Ledger) -> str:
-        """Three things happen before the second cycle; returns the payment that came back."""
-        with self.step("Life goes on: money comes back, a rise is backdated, a hospital stay"):
-            payment = next(iter(ledger.budget(RETURNED).payments))
-            self.change(
-                ledger, RETURNED, "return_payment", said(CAROL, date(2026, 4, 8)),
-                payment_reference=payment, reason_code="B",
-            )  # fmt: skip
+    def comes_back(self, ledger: Ledger) -> None:
+        """A report of returned credits, brought in as a bank sends it."""
+        with self.step("Bring in what the bank sends back: one account has been closed"):
+            reference = next(iter(ledger.budget(RETURNED).payments))
+            sent = read_bacs(bank_file(ledger, FIRST))
+            path, day = self.folder / REPORT, date(2026, 4, 8)
+            write_whole(path, returned_credit_xml(sent, reference, day))
+            found = import_report(ledger, path.read_bytes(), said(CAROL, day))
+            self.tell(f"{path}: {found.recorded_count} of {found.item_count} items recorded")
+            self.suspense(ledger, day)
+
+    def suspense(self, ledger: Ledger, on: date) -> None:
+        ledger.projections.catch_up()
+        show_suspense(self.screen, suspense(ledger.engine, on, working_days(ledger)))
+
+    def between(self, ledger: Ledger) -> None:
+        """Three things happen before the second cycle."""
+        with self.step("Life goes on: another account, a backdated rise, a hospital stay"):
             _, payee = ledger.propose_payee(
                 RETURNED,
                 payee_type="recipient",
@@ -238,7 +213,6 @@ class Demo:
                 reason_code="hospital_stay", interim_arrangement="in_hospital_or_care_home",
                 review_on=date(2026, 5, 18),
             )  # fmt: skip
-        return payment
 
     def change(
         self, ledger: Ledger, reference: str, command: str, accompanied: Said, **facts: object
@@ -331,12 +305,12 @@ def run(folder: Path) -> Verification:
         demo.caseload(ledger)
         first = demo.prepare(ledger, FIRST, FIRST_PERIOD, date(2026, 4, 2), date(2026, 3, 26))
         demo.approve_and_issue(ledger, first, date(2026, 3, 27), date(2026, 3, 30))
-        demo.settle(ledger)
-        payment = demo.between(ledger)
-        second = demo.prepare(
-            ledger, SECOND, SECOND_PERIOD, date(2026, 5, 1), date(2026, 4, 24), (payment,)
-        )
+        demo.settle(ledger, FIRST, date(2026, 4, 2))
+        demo.comes_back(ledger)
+        demo.between(ledger)
+        second = demo.prepare(ledger, SECOND, SECOND_PERIOD, date(2026, 5, 1), date(2026, 4, 24))
         demo.approve_and_issue(ledger, second, date(2026, 4, 27), date(2026, 4, 28))
+        demo.settle(ledger, SECOND, date(2026, 5, 1))
         balances = demo.balances(ledger)
         replay = demo.replay(ledger)
         verification = demo.verify(ledger)
@@ -367,6 +341,7 @@ def _what_next(demo: Demo) -> None:
         f"{name} budget show {REVISED} --on 2026-04-20 --known-at 2026-04-17",
         f"{name} budget show {REVISED} --on 2026-04-20",
         f"{name} budget history {RETURNED}",
+        f"{name} suspense --on 2026-04-20",
         f"{name} cycle exceptions {SECOND} --code amount_differs",
         f"{name} cycle totals {SECOND}",
         f"{name} --as you cycle prepare C2026-03 --from 2026-06-01 --pay-on 2026-05-29",

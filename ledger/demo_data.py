@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from datetime import date, timedelta
 
+from ledger.bank.bacs_reader import BacsFile
 from ledger.caseload_columns import COLUMNS
 from ledger.money import format_pounds
 
@@ -51,6 +52,44 @@ def caseload_csv(budgets: int, seed: int) -> bytes:
     for number in range(1, budgets + 1):
         writer.writerows(council.budget(number))
     return out.getvalue().encode()
+
+
+_RETURNED_CREDIT = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<BACSDocument>
+<Data>
+<ARUCS>
+<Header currentProcessingDate="{day}" reportType="REFT1027"/>
+<ServiceLicenseInformation userNumber="{sun}" userName="EXAMPLE COUNCIL"/>
+<Advice>
+<OriginatingAccountRecords>
+<OriginatingAccountRecord>
+<ReturnedCreditItem ref="{reference}" returnCode="B128"
+ originalProcessingDate="{processed_on}" valueOf="{pounds}" currency="GBP">
+<ReceiverAccount sortCode="{sort_code}" number="{account_number}"/>
+</ReturnedCreditItem>
+<Totals numberOf="1" valueOf="{pounds}" currency="GBP"/>
+</OriginatingAccountRecord>
+</OriginatingAccountRecords>
+</Advice>
+</ARUCS>
+</Data>
+</BACSDocument>
+"""
+
+
+def returned_credit_xml(file: BacsFile, reference: str, day: date) -> bytes:
+    """An ARUCS report, as little of one as can be read: a payment to an account that is closed."""
+    (credit,) = (credit for credit in file.credits if credit.reference == reference)
+    return _RETURNED_CREDIT.format(
+        sun=file.service_user_number,
+        processed_on=file.processing_on,
+        reference=reference,
+        sort_code=credit.sort_code,
+        account_number=credit.account_number,
+        pounds=_pounds(credit.amount_pence),
+        day=day,
+    ).encode()
 
 
 def _pounds(pence: int) -> str:

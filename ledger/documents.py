@@ -1,4 +1,4 @@
-"""What documents that leave the building share: page templates, and cells nobody calculates."""
+"""What documents that leave the building share: who writes, page templates, safe cells."""
 
 from __future__ import annotations
 
@@ -6,12 +6,28 @@ import re
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20|%]|[\t\r\n]")
+
+
+class Council(NamedTuple):
+    """Who writes: what is not known is empty."""
+
+    name: str
+    address: str
+    phone: str
+    email: str
+    complaints: str
+
+    @property
+    def ways(self) -> list[tuple[str, str]]:
+        """How to reach the council, the quickest first."""
+        ways = (("Phone", self.phone), ("Email", self.email), ("Post", self.address))
+        return [(name, way) for name, way in ways if way]
 
 
 def safe_cell(text: str) -> str:

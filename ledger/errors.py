@@ -69,7 +69,7 @@ class ProcessingDayTooFarAhead(Refusal):
 
 
 class ProcessingDayTooSoon(Refusal):
-    """A Bacs file must be made on or before its input day, one working day before processing."""
+    """A bank file must be made by its input day: by Bacs two working days before the pay date."""
 
 
 class InvalidSubmissionSerial(Refusal):
@@ -109,7 +109,7 @@ class BankFileTooLarge(Refusal):
 
 
 class PaymentOverBankLimit(Refusal):
-    """A payment must not be over the most that the council's bank takes in one item."""
+    """A payment must not be over the most that the bank, or Faster Payments, takes in one item."""
 
 
 class DuplicateBankReference(Refusal):

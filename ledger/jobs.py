@@ -12,12 +12,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ledger.application import Ledger
-from ledger.calendar_cycles import calendar_outlook, cycle_standings, prepare_due_cycles
+from ledger.bank_file import working_days
+from ledger.calendar_cycles import calendar_outlook, prepare_due_cycles, under_way
 from ledger.dates import day_in_england
 from ledger.outbox.queueing import queue_letters
 from ledger.outbox.register import STATES, standing
 from ledger.outbox.sending import send_letters
-from ledger.reminders import KINDS, CycleIssued, Notice, Reminder, reminders
+from ledger.projections.bank_reports import reports_waiting
+from ledger.reminders import KINDS, Notice, Reminder, of_budget, of_cycle, of_report
 
 
 class Job(NamedTuple):
@@ -62,7 +64,7 @@ def _prepare_cycles(ledger: Ledger, now: datetime) -> list[str]:
 
 
 def current_reminders(ledger: Ledger, now: datetime) -> list[Reminder]:
-    """Everything people have to see to now; reads every budget."""
+    """Everything people have to see to now, the longest overdue first; reads every budget."""
     ledger.projections.catch_up()
     settings = ledger.settings
     notice = Notice(
@@ -71,12 +73,13 @@ def current_reminders(ledger: Ledger, now: datetime) -> list[Reminder]:
         settings.remind_unsettled_days,
         settings.remind_holds_days,
     )
-    issued = [
-        CycleIssued(cycle.reference, cycle.pay_on)
-        for cycle in cycle_standings(ledger)
-        if cycle.status == "issued"
-    ]
-    return reminders(ledger.budgets(), issued, day_in_england(now), notice)
+    today, days = day_in_england(now), working_days(ledger)
+    found = [of_report(*report) for report in reports_waiting(ledger.engine)]
+    for cycle in under_way(ledger):
+        found += of_cycle(cycle, today, notice)
+    for budget in ledger.budgets():
+        found += of_budget(budget, today, notice, days)
+    return sorted(found)
 
 
 def _count_reminders(ledger: Ledger, now: datetime) -> list[str]:

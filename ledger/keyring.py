@@ -98,9 +98,8 @@ class Keyring:
         if len(sealed) < NONCE_BYTES + TAG_BYTES:
             raise SealBroken(place=bound_to.split("\x00", 1)[0])
         try:
-            return AESGCM(key).decrypt(
-                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to.encode()
-            )
+            ciphertext = memoryview(sealed)[NONCE_BYTES:]  # no copy: a bank file may be large
+            return AESGCM(key).decrypt(sealed[:NONCE_BYTES], ciphertext, bound_to.encode())
         except InvalidTag:
             raise SealBroken(place=bound_to.split("\x00", 1)[0]) from None
 

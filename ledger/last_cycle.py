@@ -8,36 +8,42 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from ledger.aggregates.cycle_events import PROMISED
-from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.aggregates.light_cycles import PaidCycle
 from ledger.application import Ledger
 from ledger.cycle_differences import CycleDifferences, cycle_differences
 from ledger.errors import InvalidValue
+from ledger.garbage import without_gc
 from ledger.projections.registers import Cycles
 
 
+@without_gc()
 def differences_of(ledger: Ledger, reference: str, against: str = "") -> CycleDifferences:
     """What a cycle pays, against the last one or the one named. Raises `CycleNotFound`."""
     if against == reference:
         raise InvalidValue(f"{reference} cannot be compared with itself.", field="against")
-    now = ledger.cycle(reference)
-    was = ledger.cycle(against) if against else last_cycle(ledger, now)
+    if not against:
+        ledger.projections.catch_up()
+    now = ledger.load(PaidCycle, reference)
+    was = ledger.load(PaidCycle, against) if against else last_cycle(ledger, now)
     return cycle_differences(now, was)
 
 
-def last_cycle(ledger: Ledger, cycle: PaymentCycle) -> PaymentCycle | None:
+def last_cycle(ledger: Ledger, cycle: PaidCycle) -> PaidCycle | None:
     """The regular cycle before: approved, issued or settled, and for the latest earlier period.
 
-    Off-cycle runs are passed over. Of two for the same period, the one paid later.
+    Off-cycle runs are passed over. Of two for the same period, the one paid later. As the
+    register has it: catch up first.
     """
     assert cycle.prepared is not None, "a loaded cycle was prepared"
     c = Cycles.table.c
     query = _earlier(select(c.reference), cycle.prepared.period.starts_on)
     reference = _first(ledger, query.where(c.reference != cycle.reference))
-    return None if reference is None else ledger.cycle(reference)
+    return None if reference is None else ledger.load(PaidCycle, reference)
 
 
 def last_pay_day(ledger: Ledger, before: date) -> date | None:
     """The pay date of the last regular cycle for a period that starts before a day, if any."""
+    ledger.projections.catch_up()
     found: date | None = _first(ledger, _earlier(select(Cycles.table.c.pay_on), before))
     return found
 
@@ -51,6 +57,5 @@ def _earlier(query: Select[Any], before: date) -> Select[Any]:
 
 
 def _first(ledger: Ledger, query: Select[Any]) -> Any:
-    ledger.projections.catch_up()
     with ledger.engine.connect() as connection:
         return connection.execute(query.limit(1)).scalar_one_or_none()

@@ -90,10 +90,6 @@ def months_after(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def soonest_pay_day(today: date, days: WorkingDays) -> date:
-    """The first day that a cycle prepared today can still pay.
-
-    Approved and sent to Bacs on the next working day, processed on the one after, paid on the
-    third.
-    """
-    return days.next(days.next(days.next(today)))
+def input_day(pay_on: date, days: WorkingDays) -> date:
+    """The last day on which a file can be sent to Bacs that pays on a day."""
+    return days.previous(days.previous(pay_on))

@@ -12,17 +12,18 @@ from datetime import date
 from pathlib import Path
 
 from eventsourcing.persistence import IntegrityError
-from sqlalchemy import select
+from sqlalchemy import LargeBinary, func, select
 
 from ledger.aggregates.cycle_events import CycleLine
 from ledger.aggregates.cycle_preparation import HoldRules, Preparation
 from ledger.aggregates.event_sourced import Event, Recorded, Said, stream_id
+from ledger.aggregates.light_cycles import CycleToIssue
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.payments import PaymentDue, payment_events
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import ATTEMPTS, Ledger
 from ledger.bank.files import write_whole
-from ledger.bank_file import make_bank_file, working_days
+from ledger.bank_file import FileKind, make_bank_file, require_issued_as, working_days
 from ledger.dates import Period
 from ledger.durable import bank_files
 from ledger.errors import (
@@ -49,6 +50,7 @@ CycleRows = Callable[[PaymentCycle, Sequence[Recorded]], Sequence[Beside]]
 """Makes rows to save in a step's own transaction, from the cycle as the step leaves it."""
 
 SETTLED_AT_A_TIME = 5_000
+BYTES_AT_A_TIME = 4_000_000
 
 
 def no_progress(_done: int) -> None:
@@ -298,17 +300,21 @@ def issue_cycle(
     created_on: date,
     said: Said,
     folder: Path | None = None,
+    kind: FileKind | None = None,
     beside: CycleRows | None = None,
 ) -> Path:
     """Make the bank file of an approved cycle, record it, and write it; returns its path.
 
     The file's bytes are stored sealed in the transaction that records its hash, and only then
     written out, so a file in the folder is always one the ledger knows. Asked again, the same
-    bytes are written again and nothing is recorded.
+    bytes are written again and nothing is recorded. `kind` is that of this one file, if it is
+    not to be what the settings say.
     """
     for _ in range(ATTEMPTS):
-        cycle = ledger.cycle(reference)
-        files = [] if cycle.issued else [make_bank_file(ledger, cycle, created_on, said)]
+        cycle = ledger.load(CycleToIssue, reference)
+        files = [] if cycle.issued else [make_bank_file(ledger, cycle, created_on, said, kind)]
+        if kind is not None:
+            require_issued_as(cycle, kind)
         events = cycle.collect_events()
         rows = [Beside("bank_files", files), *(beside(cycle, events) if beside else ())]
         try:
@@ -327,18 +333,29 @@ def bank_file(ledger: Ledger, reference: str, submission_serial: str | None = No
 
     Raises `CycleNotIssued`.
     """
-    column = bank_files.c.submission_serial
-    query = select(bank_files).where(bank_files.c.cycle_reference == reference)
+    c = bank_files.c
+    query = select(c.service_user_number, c.submission_serial, c.sha256, func.length(c.sealed))
+    query = query.where(c.cycle_reference == reference).order_by(c.submission_serial.desc())
     if submission_serial is not None:
-        query = query.where(column == submission_serial)
+        query = query.where(c.submission_serial == submission_serial)
     with ledger.engine.connect() as connection:
-        row = connection.execute(query.order_by(column.desc()).limit(1)).one_or_none()
-    if row is None:
-        raise CycleNotIssued(f"No bank file has been issued for {reference}.")
+        row = connection.execute(query.limit(1)).one_or_none()
+        if row is None:
+            raise CycleNotIssued(f"No bank file has been issued for {reference}.")
+        number, serial, sha256, size = row
+        this = (c.service_user_number == number) & (c.submission_serial == serial)
+        # In pieces: PostgreSQL sends two characters for a byte, and its driver holds them twice.
+        pieces = [
+            func.substr(c.sealed, start, BYTES_AT_A_TIME, type_=LargeBinary)
+            for start in range(1, size + 1, BYTES_AT_A_TIME)
+        ]
+        sealed = b"".join(
+            connection.execute(select(piece).where(this)).scalar_one() for piece in pieces
+        )
     content = ledger.keyring.open(
-        ledger.keyring.file_key, row.sealed, place("bank_files.sealed", reference)
+        ledger.keyring.file_key, sealed, place("bank_files.sealed", reference)
     )
-    assert hashlib.sha256(content).hexdigest() == row.sha256, "sealed bytes cannot change"
+    assert hashlib.sha256(content).hexdigest() == sha256, "sealed bytes cannot change"
     return content
 
 

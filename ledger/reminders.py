@@ -5,11 +5,13 @@ Each stands for as long as its cause does, so none can be lost, and none is rais
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
+from ledger.aggregates.payments import ACT_WITHIN
 from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.dates import WorkingDays
 from ledger.pay_calendar import months_after
 
 Kind = Literal[
@@ -19,6 +21,13 @@ Kind = Literal[
     "suspension_review_due",
     "hold_expires",
     "resumption_to_confirm",
+    "payment_came_back",
+    "estate_case_open",
+    "report_item_waits",
+    "cycle_to_decide",
+    "cycle_rejected",
+    "cycle_to_issue",
+    "file_not_acknowledged",
     "file_not_settled",
 ]
 
@@ -29,12 +38,19 @@ KINDS: dict[Kind, str] = {
     "suspension_review_due": "A suspension is to be reviewed.",
     "hold_expires": "A suspension ends by itself soon.",
     "resumption_to_confirm": "Someone proposed to resume payments, and nobody has done so.",
+    "payment_came_back": "A payment came back, and is not settled.",
+    "estate_case_open": "A death was reported, and the case is not decided.",
+    "report_item_waits": "Items of a bank's report fit no payment.",
+    "cycle_to_decide": "A cycle waits for approval; after that day it cannot be paid in time.",
+    "cycle_rejected": "A cycle was rejected: prepare it again, or cancel it.",
+    "cycle_to_issue": "A cycle is approved, and its bank file is not made.",
+    "file_not_acknowledged": "A bank file was issued, and no report says that the bank took it.",
     "file_not_settled": "A bank file was issued, and nobody has said that the bank paid it.",
 }
 
 
 class Reminder(NamedTuple):
-    """Something to see to by a day; `reference` is the budget's or the cycle's."""
+    """Something to see to by a day; `reference` is the budget's, the cycle's or the report's."""
 
     due_on: date
     kind: Kind
@@ -53,27 +69,52 @@ class Notice(NamedTuple):
     holds: int
 
 
-class CycleIssued(NamedTuple):
-    """A cycle whose file is with the bank."""
+class CycleUnderWay(NamedTuple):
+    """A cycle that is not over: prepared, rejected, approved, or with the bank.
+
+    `send_by` is the last day on which its file can be sent; `is_taken` says that the bank took it.
+    """
 
     reference: str
+    status: str
     pay_on: date
+    send_by: date
+    is_taken: bool = False
 
 
-def reminders(
-    budgets: Iterable[PersonalBudget], issued: Iterable[CycleIssued], today: date, notice: Notice
-) -> list[Reminder]:
-    """Everything to see to on a day, the longest overdue first."""
-    found = [reminder for budget in budgets for reminder in of_budget(budget, today, notice)]
-    for cycle in issued:
-        due_on = cycle.pay_on + timedelta(days=notice.unsettled)
-        if due_on <= today:
-            found.append(Reminder(due_on, "file_not_settled", cycle.reference))
-    return sorted(found)
+def of_cycle(cycle: CycleUnderWay, today: date, notice: Notice) -> Iterator[Reminder]:
+    """What one cycle asks for, from its preparation to its settlement."""
+    waits_for: dict[str, Kind] = {
+        "prepared": "cycle_to_decide",
+        "rejected": "cycle_rejected",
+        "approved": "cycle_to_issue",
+    }
+    if cycle.status in waits_for:
+        yield Reminder(cycle.send_by, waits_for[cycle.status], cycle.reference)
+        return
+    if not cycle.is_taken and cycle.send_by < today:
+        yield Reminder(cycle.send_by, "file_not_acknowledged", cycle.reference)
+    settled_by = cycle.pay_on + timedelta(days=notice.unsettled)
+    if settled_by <= today:
+        yield Reminder(settled_by, "file_not_settled", cycle.reference)
 
 
-def of_budget(budget: PersonalBudget, today: date, notice: Notice) -> Iterator[Reminder]:
-    """What one budget asks for. After closing only its returns do."""
+def of_report(reference: str, reported_on: date, waiting: int) -> Reminder:
+    """What one report asks for, of which so many items wait."""
+    return Reminder(reported_on, "report_item_waits", reference, f"{waiting} item(s)")
+
+
+def of_budget(
+    budget: PersonalBudget, today: date, notice: Notice, days: WorkingDays
+) -> Iterator[Reminder]:
+    """What one budget asks for. After closing only its returns, its money and a death do."""
+    for reference, payment in budget.held_payments.items():
+        assert payment.held is not None, "what is held came back on a day"
+        act_by = days.after(payment.held.on, ACT_WITHIN)
+        yield Reminder(act_by, "payment_came_back", budget.reference, reference)
+    if case := budget.undecided_estate_case:
+        opened_on = budget.estate_cases[case].opened_on
+        yield Reminder(opened_on, "estate_case_open", budget.reference, case)
     for reference, spend_return in budget.spend_returns.items():
         due_on = spend_return.due_on
         if spend_return.overdue_on(today):

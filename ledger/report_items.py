@@ -22,7 +22,7 @@ from ledger.bank.arucs import ReturnedCredit
 from ledger.bank.awacs import WrongAccount
 from ledger.errors import AccountFailsModulusCheck
 from ledger.payee_proposals import Proposal
-from ledger.people import chunks
+from ledger.people import PayeeDetails, chunks
 from ledger.projections.registers import Budgets, Cycles, Payments
 from ledger.store import Beside
 
@@ -63,6 +63,7 @@ class Judged:
         self.events: list[Recorded] = []
         self.beside: list[Beside] = []
         self._seen: set[str] = set()
+        self._advised: dict[str, PayeeDetails] = {}
 
     def queue(
         self, item: Item, because: QueuedBecause, code: str = "", reference: str = ""
@@ -158,15 +159,33 @@ class Judged:
             return "unchanged" if is_same else "returned_otherwise"
         return "before_pay_date" if self.said["effective_on"] < payment.pay_on else "recorded"
 
-    def rejected(self, items: Iterable[Rejected]) -> list[int]:
-        """Payments that the bank did not take; returns the pence of those not known before."""
+    def rejected(self, cycle_reference: str, items: Iterable[Rejected]) -> list[int]:
+        """Payments of a cycle's file that the bank did not take.
+
+        Returns the pence of those not known before."""
+
+        def judge(
+            _budget: PersonalBudget, payment: Payment, whole_pence: int, item: Rejected
+        ) -> Verdict:
+            if payment.cycle_reference != cycle_reference:
+                return "other_file"
+            return _rejected(payment, whole_pence, item)
 
         def record(budget: PersonalBudget, payment_reference: str, item: Rejected) -> None:
             budget.reject_payment(
                 payment_reference=payment_reference, reason_code=item.reason_code, **self.said
             )
 
-        return self.put(items, _rejected, record, lambda item: item.stated_code)
+        return self.put(items, judge, record, lambda item: item.stated_code)
+
+    def has_moved(self, cycle_reference: str) -> bool:
+        """Whether the bank did anything yet with a payment of a cycle: it paid, or sent it back."""
+        p = Payments.table.c
+        moved = select(p.payment_reference).where(
+            p.cycle_reference == cycle_reference, p.status.not_in(("scheduled", "cancelled"))
+        )
+        with self.ledger.engine.connect() as connection:
+            return connection.execute(moved.limit(1)).first() is not None
 
     def wrong_accounts(self, items: Iterable[WrongAccount]) -> None:
         """Other account details that the bank advises: put forward, never applied."""
@@ -196,12 +215,17 @@ class Judged:
             source="bank_advice",
             said=self.said,
         )
-        version = budget.version
+        version, details = budget.version, proposal.details
+        known = self._advised.get(details.payee_reference)
+        if known not in (None, details):
+            return "meaning_unclear"  # one account of one person in two names
         try:
             proposal.decide(budget)
         except AccountFailsModulusCheck:
             return "account_invalid"
-        self.beside.extend(proposal.rows())
+        if known is None:  # else sealed for an earlier item, of this budget or another
+            self._advised[details.payee_reference] = details
+            self.beside.extend(proposal.rows())
         return "recorded" if budget.version > version else "unchanged"
 
 
@@ -209,9 +233,7 @@ def _put_forward(_budget: PersonalBudget, _payment_reference: str, _item: WrongA
     """Other details were put forward when they were judged."""
 
 
-def _rejected(
-    _budget: PersonalBudget, payment: Payment, whole_pence: int, item: Rejected
-) -> Verdict:
+def _rejected(payment: Payment, whole_pence: int, item: Rejected) -> Verdict:
     if item.amount_pence is not None and whole_pence != item.amount_pence:
         return "amount_differs"
     if payment.held is not None:

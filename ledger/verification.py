@@ -29,6 +29,7 @@ from ledger.application import Ledger
 from ledger.assessments import terms_of
 from ledger.bank_file import credits_in
 from ledger.errors import Refusal, SealBroken
+from ledger.money import format_pounds
 from ledger.payment_run import bank_file
 from ledger.projections.postings import postings
 from ledger.sealed_assessments import every
@@ -179,7 +180,8 @@ class _Cycle:
         if (self.promised_count, self.promised_pence) != wanted:
             raise Wrong(
                 f"Cycle {self.reference}: {self.promised_count} payment(s) of "
-                f"{self.promised_pence} pence were promised, not {wanted[0]} of {wanted[1]}."
+                f"{format_pounds(self.promised_pence)} were promised, not {wanted[0]} of "
+                f"{format_pounds(wanted[1])}."
             )
         bulk: Counter[str] = Counter()
         for reference, pence in self.promised_in_bulk.values():

@@ -18,7 +18,7 @@ from ledger.aggregates.mass_change import MassChange, MassChangeParameters
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
-from ledger.bank.bacs import BacsFile, read_bacs
+from ledger.bank.bacs_reader import BacsFile, read_bacs
 from ledger.bank_reports import import_report
 from ledger.caseload import Caseload, CaseloadBudget, CaseloadLine, read_caseload
 from ledger.caseload_import import import_caseload, verify_payees

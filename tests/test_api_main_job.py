@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger.aggregates.event_sourced import Recorded
-from ledger.bank.bacs import read_bacs
+from ledger.bank.bacs_reader import read_bacs
 from tests.api import (
     ACCOUNT_NUMBER,
     BUDGET,

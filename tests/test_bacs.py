@@ -12,7 +12,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ledger.bank.bacs import fold, processing_day, read_bacs, write_bacs
+from ledger.bank.alphabet import fold
+from ledger.bank.bacs import write_bacs
+from ledger.bank.bacs_reader import read_bacs
 from ledger.bank.records import Credit, OriginatingAccount
 from ledger.dates import england
 from ledger.errors import (
@@ -274,12 +276,6 @@ def test_a_file_made_after_its_input_day_is_refused(made: date) -> None:
         write(A_CREDIT, created_on=made)
 
 
-def test_a_sunday_is_too_late_for_mondays_processing() -> None:
-    with pytest.raises(ProcessingDayTooSoon) as refused:
-        processing_day(date(2026, 6, 16), created_on=date(2026, 6, 14), working_days=WORKING_DAYS)
-    assert refused.value.details["input_by"] == "2026-06-12"
-
-
 def test_a_pay_date_beyond_the_bank_holiday_data_is_refused() -> None:
     with pytest.raises(BeyondBankHolidayData):
         write(A_CREDIT, pay_on=date(2031, 6, 2))
@@ -479,7 +475,8 @@ def test_a_file_cut_off_inside_any_line_or_without_any_one_line_is_refused() -> 
         (2, 42, " 26000", 2, "creation date"),
         (2, 42, "026355", 2, "creation date"),
         (2, 48, " 26001", 2, "expiry date"),
-        (3, 11, "00106", 3, "data record length"),
+        (3, 11, "00107", 3, "data record length"),
+        (3, 11, "00106", 4, "work code"),
         (4, 5, " 26354", 4, "processing date"),
         (4, 5, " 27022", 4, "processing date"),
         (4, 21, "01", 4, "currency"),

@@ -401,6 +401,13 @@ def test_someone_finds_out_which_credit_an_item_is_about(ledger: Ledger) -> None
         match_item(ledger, report, 1, **{**told, "budget_reference": HARBOUR}, said=says("dora"))
     with pytest.raises(ReportItemDiffers):
         match_item(ledger, report, 2, **told, said=says("dora"))
+    of_one = next(line for line in cycle.lines if line.bulk_reference == bulk(cycle))
+    theirs: dict[str, Any] = {
+        "budget_reference": of_one.budget_reference,
+        "payment_reference": of_one.payment_reference,
+    }
+    with pytest.raises(ReportItemDiffers, match=f"part of the credit {bulk(cycle)}"):
+        match_item(ledger, report, 1, **theirs, said=says("dora"))
     assert len(log_of(ledger)) == before
     match_item(ledger, report, 1, **told, said=says("dora", "04-09"))
     assert held(ledger) == TO_SUNRISE

@@ -114,12 +114,21 @@ def test_missed_runs_are_caught_up_in_order_each_with_its_own_money(database_url
         assert preparations(ledger) == {FIRST: 1, SECOND: 1, THIRD: 1}
 
 
-def test_a_cycle_that_is_late_pays_on_the_first_day_it_can(sqlite_url, tmp_path):
-    with a_council(sqlite_url, tmp_path) as ledger:
-        prepare_due_cycles(ledger, at("04-01"))  # two working days before the Thursday
+@pytest.mark.parametrize(
+    ("sent_as", "pay_on"),
+    [
+        ({}, "04-08"),  # two working days before the Thursday, over Easter
+        ({"bank_file_format": "pain.001.001.09"}, "04-08"),
+        ({"bank_file_format": "pain.001.001.09", "pain001_service_level": "URNS"}, "04-02"),
+        ({"pain001_service_level": "URNS"}, "04-08"),  # of no account to a Bacs file
+    ],
+)
+def test_a_cycle_that_is_late_pays_on_the_first_day_it_can(sqlite_url, tmp_path, sent_as, pay_on):
+    with a_council(sqlite_url, tmp_path, **sent_as) as ledger:
+        prepare_due_cycles(ledger, at("04-01"))
         prepared = ledger.cycle(FIRST).prepared
         assert prepared is not None
-        assert prepared.pay_on == on("04-08")
+        assert prepared.pay_on == on(pay_on)
 
 
 def test_cycles_of_other_people_are_left_alone(sqlite_url, tmp_path):

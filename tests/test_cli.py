@@ -11,12 +11,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ledger.bank.bacs import read_bacs
+from ledger.bank.bacs_reader import read_bacs
 from ledger.demo_data import caseload_csv
+from tests.bank_reports import Refused, input_report_xml
 from tests.pbledger import ROOT, Pbledger, start
 
 
@@ -166,6 +169,40 @@ def test_an_off_cycle_payment_and_a_returned_one_sent_again(pbledger):
     lines = pbledger.json("cycle lines C2")["lines"]
     assert [line["amount_pence"] for line in lines] == [payment["amount_pence"]]
     assert f"reissue of {payment['payment_reference']}" in pbledger.done("cycle lines C2")
+
+
+def test_what_the_bank_says_of_a_file_is_said_and_what_to_do_next(pbledger):
+    pbledger.with_cycle()
+    pbledger.done(f"--as bob cycle approve C1 {pbledger.stated()}")
+    assert "Next: pbledger --as NAME cycle issue C1" in pbledger.done("cycle show C1")
+    pbledger.done("--as cat cycle issue C1 --effective-on 2026-03-30")
+    assert "Taken by the bank  not known" in pbledger.done("cycle show C1")
+    lines = pbledger.json("cycle lines C1")["lines"]
+    total = sum(line["amount_pence"] for line in lines)
+    not_taken = Refused(lines[0]["payment_reference"], lines[0]["amount_pence"])
+
+    def report(name: str, serial: str, **facts: Any) -> str:
+        path = pbledger.folder / name
+        read = {"processing_on": date(2026, 4, 1), "produced_on": date(2026, 3, 31), **facts}
+        path.write_bytes(input_report_xml("123456", serial, **read))
+        return str(path)
+
+    refused = report("refused.xml", "000001", accepted=(0, 0), rejected=(len(lines), total))
+    said = pbledger.done("--as cat reports import", refused)
+    assert "The bank refused the whole file 000001" in said
+    assert "To make another file: pbledger --as NAME cycle issue C1" in said
+    pbledger.done("--as cat cycle issue C1 --effective-on 2026-03-31")
+    accepted = (len(lines) - 1, total - not_taken.amount_pence)
+    taken = report("taken.xml", "000002", accepted=accepted, errors=[not_taken])
+    (pbledger.folder / "other.xml").write_text("budget,name")
+    result = pbledger.run("--as cat reports import", taken, str(pbledger.folder / "other.xml"))
+    assert result.exit_code == 1
+    assert "The bank took the file 000002" in result.stdout, "what is in is said"
+    assert result.stderr.startswith("refused: bank-file-unreadable: other.xml: "), "and what not"
+    assert "Taken by the bank  all but 1 payment(s)" in pbledger.done("cycle show C1")
+    settled = pbledger.done("--as cat cycle settle C1 --on 2026-04-02")
+    assert f"C1 is settled: {len(lines) - 1} payment(s)" in settled
+    assert "The bank did not take 1 payment(s)" in settled
 
 
 def test_a_cycle_turned_down_prepared_again_and_withdrawn(pbledger):

@@ -16,14 +16,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from ledger.aggregates.cycle_events import CycleException, CycleLine
-from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.aggregates.light_cycles import PaidCycle
 from ledger.application import Ledger
 from ledger.cycle_differences import (
     CAUSES,
     BudgetDifference,
     CycleDifferences,
     biggest_first,
-    budget_differences,
     cycle_differences,
 )
 from ledger.entitlement import EntitlementLine, LineKind
@@ -117,7 +116,9 @@ IN_APRIL, IN_MAY = owed("04-06", "05-03"), owed("05-04", "05-31")
 def one(was: Any, now: Any, noted_was: Any = (), noted_now: Any = ()) -> BudgetDifference:
     """The only budget's difference between two cycles."""
     was, now = ([x] if isinstance(x, CycleLine) else list(x) for x in (was, now))
-    (found,) = budget_differences(was, now, noted_was, noted_now)
+    (found,) = cycle_differences(
+        a_cycle("C2", now, noted_now), a_cycle("C1", was, noted_was)
+    ).budgets
     return found
 
 
@@ -262,10 +263,10 @@ def test_a_one_off_that_is_over_is_no_end_of_weekly_money():
 # --- two cycles -------------------------------------------------------------------------------
 
 
-def a_cycle(reference: str, lines: list[CycleLine], exceptions: Any = ()) -> PaymentCycle:
+def a_cycle(reference: str, lines: list[CycleLine], exceptions: Any = ()) -> PaidCycle:
     """A prepared cycle of these lines."""
     period = APRIL if reference == "C1" else MAY
-    cycle = PaymentCycle(reference)
+    cycle = PaidCycle(reference)
     cycle.prepare(
         period=period, pay_on=pay_day(period), lines=lines, exceptions=exceptions, **said()
     )
@@ -339,6 +340,16 @@ def test_the_first_cycle_of_all_is_all_new():
     ties(found)
     assert (found.was, found.was_pence, found.now_pence) == (None, 0, 124_000)
     assert [total.outcome for total in found.outcomes] == ["new"]
+
+
+def test_a_cycle_prepared_again_pays_what_was_listed_last():
+    cycle = a_cycle("C2", [pays(IN_MAY), pays(IN_MAY, budget="PB2")], noted("suspended"))
+    lines = [pays(owed("05-04", "05-31", 32_000))]
+    cycle.prepare(period=MAY, pay_on=pay_day(MAY), lines=lines, exceptions=(), **said())
+    found = cycle_differences(cycle, a_cycle("C1", [pays(IN_APRIL)]))
+    ties(found)
+    assert [(b.budget_reference, why(b)) for b in found.budgets] == [("PB1", {"allocation": 4_000})]
+    assert found.budgets[0].reasons == ()
 
 
 KINDS: tuple[LineKind, ...] = ("allocation", "allocation", "contribution", "retainer", "one_off")

@@ -99,7 +99,8 @@ def after(command: str, budget: PersonalBudget | None = None, **facts: Any) -> P
 def one_that_was_returned() -> tuple[PersonalBudget, str]:
     budget = a_payable_budget()
     reference = pay(budget, APRIL)
-    tell(budget, "return_payment", payment_reference=reference, reason_code="3")
+    back = {"reason_code": "3", "effective_on": pay_day(APRIL)}
+    tell(budget, "return_payment", payment_reference=reference, **back)
     return budget, reference
 
 
@@ -572,6 +573,30 @@ def test_what_cannot_be_sent_again_refuses_the_whole_preparation() -> None:
     tell(budget, "suspend_payments", **SUSPEND)
     with pytest.raises(PaymentsAreSuspended):
         prepared(budget, reissue=(reference,))
+
+
+def test_what_cannot_be_sent_again_is_told_also_where_a_rule_would_hold_it_back() -> None:
+    budget = with_another_payee()
+    [reference] = budget.payments
+    with pytest.raises(PaymentNotReturned):
+        prepared(budget, rules=CHANGED_LATE, reissue=(reference,))
+    budget, reference = one_that_was_returned()
+    tell(budget, "open_estate_case", case_reference="EC1", reported_by="bank")
+    decided = {"case_reference": "EC1", "outcome": "account_holder_died", "by": "bob"}
+    tell(budget, "decide_estate_case", **decided)
+    with pytest.raises(PayeeNotVerified):
+        prepared(budget, reissue=(reference,))
+
+
+def test_nothing_is_sent_again_before_the_day_it_came_back() -> None:
+    budget = a_payable_budget()
+    reference = pay(budget, MAY)
+    tell(budget, "reject_payment", payment_reference=reference, reason_code="AC01")
+    change_payee(budget, "payee-2", "account-2")
+    assert prepared(budget, period=APRIL)[0] == [], "not by itself, a month before"
+    with pytest.raises(PaymentNotReturned, match="2026-05-01"):
+        prepared(budget, period=APRIL, reissue=(reference,))
+    assert [line.reissue_of for line in prepared(budget, period=MAY)[0]] == [reference]
 
 
 # --- any budgets --------------------------------------------------------------------------

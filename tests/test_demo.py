@@ -10,8 +10,10 @@ import pytest
 
 from ledger import demo
 from ledger.application import Ledger
-from ledger.bank.bacs import read_bacs
+from ledger.bank.bacs_reader import read_bacs
 from ledger.demo_data import caseload_csv
+from ledger.demo_folder import NotOurs, settings_in
+from ledger.payment_run import bank_file
 from ledger.verification import verify_ledger
 from tests.pbledger import start
 
@@ -30,7 +32,7 @@ def test_the_story(folder, capsys):
     assert "£281.00" in told
     assert "£351.00" in told
     assert "What to try next" in told
-    with Ledger(demo.settings_in(folder)) as ledger:
+    with Ledger(settings_in(folder)) as ledger:
         for reference in (demo.FIRST, demo.SECOND):
             cycle = ledger.cycle(reference)
             assert cycle.prepared is not None
@@ -39,6 +41,28 @@ def test_the_story(folder, capsys):
             assert paid.credit_total_pence == cycle.prepared.total_pence
             assert paid.processing_on == cycle.issued.processing_on
         assert verify_ledger(ledger).difference is None
+
+
+def test_what_came_back_is_sent_again_to_the_new_account(folder, capsys):
+    demo.run(folder)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "1 payment(s) came back and are not settled on 2026-04-08" in told
+    assert "0 payment(s) came back and are not settled on 2026-05-01" in told
+    with Ledger(settings_in(folder)) as ledger:
+        first, again, ordinary = ledger.budget(demo.RETURNED).payments.items()
+        assert (first[1].status, again[1].status, ordinary[1].status) == (
+            "reissued",
+            "confirmed",
+            "confirmed",
+        )
+        files = [read_bacs(bank_file(ledger, name)) for name in (demo.FIRST, demo.SECOND)]
+        sent, sent_again = (
+            next(credit for credit in file.credits if credit.reference == reference)
+            for file, reference in zip(files, (first[0], again[0]), strict=True)
+        )
+        assert sent.amount_pence == sent_again.amount_pence
+        assert (sent_again.sort_code, sent_again.account_number) == ("999961", "90000061")
+        assert sent.account_number != sent_again.account_number
 
 
 def test_what_it_left_is_looked_at_from_its_folder(folder):
@@ -67,7 +91,7 @@ def test_again_it_begins_anew_and_tells_the_same(folder, capsys):
 def test_it_leaves_alone_what_it_did_not_make(folder):
     folder.mkdir()
     (folder / "ledger.db").write_text("somebody's own")
-    with pytest.raises(demo.NotOurs, match="was not made by the demo"):
+    with pytest.raises(NotOurs, match="was not made by the demo"):
         demo.run(folder)
     assert [path.name for path in folder.iterdir()] == ["ledger.db"]
     assert (folder / "ledger.db").read_text() == "somebody's own"

@@ -19,12 +19,13 @@ from ledger.aggregates.contributions import AssessedTerm
 from ledger.aggregates.event_sourced import EVENT_TYPES
 from ledger.aggregates.payments import PaymentReissued, PaymentScheduled, ReturnReason
 from ledger.aggregates.spend_returns import ReturnQuery
+from ledger.documents import Council
 from ledger.letters.advice import KIND as ADVICE
 from ledger.letters.letter import Letter
-from ledger.letters.pages import Council, Envelope, letter_html, letter_text
+from ledger.letters.pages import Envelope, letter_html, letter_text
 from ledger.letters.telling import ADVISED, KINDS, LETTERS, NO_LETTER, UNWRITTEN, told
 from ledger.terms import SuspensionReason
-from tests.given import a_line, on
+from tests.given import a_line, cycle_period, on
 from tests.test_personal_budget import ANY_LIFE, PAYABLE, a_history
 from tests.test_statements import APRIL, MAY, Life
 
@@ -262,12 +263,39 @@ def test_a_payment_that_the_bank_did_not_take_is_explained_and_one_for_a_death_i
     assert tale.says("reject_payment", "04-06", reason_code="MD07", **this).letters() == []
 
 
+@pytest.mark.parametrize("reason", ["AM05", "RR04", "input_error", "other"])
+def test_nobody_is_asked_for_another_account_where_it_is_not_the_account(reason):
+    tale = Tale()
+    this = {"payment_reference": tale.promised(APRIL)}
+    letter = tale.says("reject_payment", "04-06", reason_code=reason, **this).letter()
+    assert "We are putting this right." in said(letter)
+    assert "account details" not in said(letter)
+
+
+def test_money_that_the_council_asked_for_back_is_nobodys_wrong_account():
+    tale = Tale()
+    this = {"payment_reference": tale.paid(APRIL)}
+    letter = tale.says("return_payment", "04-08", reason_code="C", effective_on="04-08", **this)
+    text = said(letter.letter())
+    assert "We asked the bank to send it back, and it did." in text
+    assert "account details" not in text
+
+
+def test_what_is_overpaid_for_days_may_come_off_a_payment_before_the_answer():
+    for cause, promised in (("surplus", True), ("overpayment", False)):
+        tale = Tale()
+        tale.says("propose_clawback", amount_pence=10_000, cause_code=cause, **CB1)
+        tale.says("notify_clawback", respond_by=on("04-20"), **CB1)
+        assert ("We take no money while" in said(tale.letter())) == promised, cause
+
+
 def test_a_cap_on_what_is_taken_back_is_told_to_who_pays_something_back():
     assert Tale().says("cap_recovery", per_payment_pence=1_000).letters() == []
     tale = clawed_back(Tale()).says("cap_recovery", "05-01", per_payment_pence=1_000)
     assert "We take at most £10.00 off each care direct payment." in said(tale.letter())
     tale.says("cap_recovery", "05-02", per_payment_pence=0)
     assert "For now we take nothing off" in said(tale.letter())
+    assert "This does not change how much you owe." in said(tale.letter())
     tale.says("cap_recovery", "05-03")
     assert "that we told you about" in said(tale.letter())
 
@@ -298,6 +326,19 @@ def test_a_suspension_says_why_until_when_and_what_of_the_days_paid():
     )
     assert "We will look at this again by 20 May 2026." in said(letter)
     assert "We will take it off your payments when they start again." in said(letter)
+
+
+def test_where_a_retainer_is_paid_what_was_too_much_comes_off_the_next_payments():
+    tale = Tale()
+    tale.paid(APRIL)
+    facts: Any = {"reason_code": "hospital_stay", **NONE_NEEDED, "review_on": on("05-20")}
+    letter = tale.says("suspend_payments", "04-21", effective_on="04-20",
+                       retainer_weekly_pence=5_000, **facts).letter()  # fmt: skip
+    assert "We will take it off your next payments." in said(letter)
+    assert "start again" not in said(letter)
+    term: Any = {"line_reference": "personal_care.social_care", "weekly_pence": 33_850}
+    changed = tale.says("revise_allocation", "05-01", effective_on="05-04", **term).letter()
+    assert "Your payments are less at present. This does not change that." in said(changed)
 
 
 @pytest.mark.parametrize("reason", get_args(SuspensionReason))
@@ -456,8 +497,31 @@ def test_a_payment_sent_again_says_so():
               cycle_reference="C1R", effective_on="04-24")  # fmt: skip
     assert tale.letter() == came_back, "what is sent again is told by its advice"
     again = tale.advice("DP2")
-    assert rows(again) == [(f"Payment {reference}, sent again", "6 April to 3 May 2026", 66_820)]
-    assert "We are now sending it again." in said(again)
+    sent_again = "The payment of 3 April 2026, sent again"
+    assert rows(again) == [(sent_again, "6 April to 3 May 2026", 66_820)]
+    assert "We paid this before and the bank sent it back. We are now sending it again." in said(
+        again
+    )
+
+
+def test_a_payment_that_was_never_taken_was_not_paid_before():
+    tale = Tale()
+    reference = tale.promised(APRIL)
+    tale.says("reject_payment", "04-06", payment_reference=reference, reason_code="AC01")
+    tale.says("reissue_payment", payment_reference="DP2", reissue_of=reference,
+              cycle_reference="C1R", effective_on="04-24")  # fmt: skip
+    again = said(tale.advice("DP2"))
+    assert "We tried to pay this before, but the bank did not take it." in again
+    assert "We paid this before" not in again
+
+
+def test_an_advice_says_that_it_pays_for_days_not_paid_before():
+    tale = Tale()
+    assert "It also pays" not in said(tale.advice(tale.promised(APRIL)))
+    later = tale.promised(cycle_period(3), "C3")
+    assert "It also pays for days from 4 May 2026 that we had not paid for before." in said(
+        tale.advice(later)
+    )
 
 
 @settings(max_examples=150)

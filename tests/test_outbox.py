@@ -424,6 +424,7 @@ def test_each_payment_of_an_issued_cycle_has_one_advice(database_url, tmp_path):
             assert "Your care direct payment of £668.20" in page
             assert "<dd>the one ending 000" in page
             assert "<dt>Next payment due on</dt><dd>1 May 2026</dd>" in page
+            assert "<p>26 March 2026</p>" in page, "the day of the file, not of the approval"
         assert queue_and_send(ledger) == {}
 
 
@@ -462,7 +463,7 @@ def test_money_sent_again_has_an_advice_of_its_own(sqlite_url, tmp_path):
             one for one in mine if one.payment_reference == again.lines[0].payment_reference
         )
         page = shown(ledger, advice.letter_reference).content
-        assert f"Payment {returned.payment_reference}, sent again" in page
+        assert "The payment of 2 April 2026, sent again" in page
         assert "the one ending 5678" in page
 
 

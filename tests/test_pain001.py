@@ -18,7 +18,7 @@ from lxml import etree
 
 from ledger.application import Ledger
 from ledger.bank import iso20022
-from ledger.bank.bacs import fold
+from ledger.bank.alphabet import fold
 from ledger.bank.pain001 import Profile, Version, write_pain001
 from ledger.bank.pain001_reader import Pain001File, read_pain001
 from ledger.bank.records import Credit, OriginatingAccount
@@ -108,11 +108,11 @@ def test_four_payments_make_the_golden_file_byte_for_byte(version: Version) -> N
 @BOTH
 @pytest.mark.parametrize("bearer", ["", "SHAR", "SLEV", "DEBT"])
 def test_a_message_is_valid_by_the_official_schema(version: Version, bearer: Any) -> None:
-    profile = Profile(version=version, charge_bearer=bearer, service_level="URNS")
+    profile = Profile(version=version, charge_bearer=bearer)
     data = write(*FOUR, profile=profile)
     official(version).assertValid(etree.fromstring(data))
     file = read_pain001(data)
-    assert (file.version, file.service_level, file.charge_bearer) == (version, "URNS", bearer)
+    assert (file.version, file.service_level, file.charge_bearer) == (version, "NURG", bearer)
 
 
 @BOTH
@@ -144,6 +144,37 @@ def test_the_execution_day_is_what_the_bank_takes_it_for(version: Version) -> No
     assert read_pain001(data).execute_on == date(2026, 12, 29)
     day = "<Dt>2026-12-29</Dt>" if version == "pain.001.001.09" else "2026-12-29"
     assert f"<ReqdExctnDt>{day}</ReqdExctnDt>".encode() in data
+
+
+# --- Faster Payments ----------------------------------------------------------------------
+
+FASTER: Any = pytest.mark.parametrize("level", ["URNS", "URGP"])
+
+
+@BOTH
+@FASTER
+def test_a_faster_payment_is_executed_on_the_pay_date_and_may_be_made_that_day(
+    version: Version, level: Any
+) -> None:
+    day = date(2026, 12, 29)
+    data = write(A_CREDIT, created_on=day, profile=Profile(version=version, service_level=level))
+    official(version).assertValid(etree.fromstring(data))
+    file = read_pain001(data)
+    assert (file.service_level, file.created_on, file.execute_on) == (level, day, day)
+    with pytest.raises(ProcessingDayTooSoon):
+        write(A_CREDIT, created_on=date(2026, 12, 30), profile=Profile(service_level=level))
+
+
+@FASTER
+def test_a_faster_payment_is_at_most_a_million_pounds(level: Any) -> None:
+    most = changed(A_CREDIT, amount_pence=100_000_000)
+    over = changed(A_CREDIT, amount_pence=100_000_001)
+    assert read_pain001(write(most, profile=Profile(service_level=level))).credits
+    with pytest.raises(PaymentOverBankLimit, match="Item 1"):
+        write(over, profile=Profile(service_level=level))
+    with pytest.raises(PaymentOverBankLimit, match="the 5000 that"):
+        write(most, profile=Profile(service_level=level, most_item_pence=5_000))
+    assert read_pain001(write(over)).credits
 
 
 # --- refusals -----------------------------------------------------------------------------
@@ -283,6 +314,7 @@ WRONG = {
         "<Cdtr><Nm>ZOE</Nm>", "<Cdtr><Nm>ZOE</Nm><CtryOfRes>GB</CtryOfRes>"
     ),
     "an unknown element": replaced("<Cdtr><Nm>ZOE</Nm>", "<Cdtr><Nm>ZOE</Nm><Odd/>"),
+    "an unknown service level": replaced("<Cd>NURG<", "<Cd>SEPA<"),
     "another method": replaced("<PmtMtd>TRF<", "<PmtMtd>CHK<"),
     "another id": replaced("<PmtInfId>C2026-13-000123", "<PmtInfId>C2026-13-000124"),
     "two batches": lambda data: re.sub(rb"(<PmtInf>.*</PmtInf>)", rb"\1\1", data, flags=re.S),
@@ -301,6 +333,13 @@ def test_a_message_that_is_not_right_is_refused_whole(version: Version, wrong: s
     assert not any(text in told for text in ("88837491", "8883749", "66374958", "SYNTHETIC"))
 
 
+def test_a_message_cut_off_anywhere_is_refused() -> None:
+    data = write(*FOUR).rstrip()
+    for kept in {*range(0, len(data), 7), *range(len(data) - 600, len(data))}:
+        with pytest.raises(BankFileUnreadable):
+            read_pain001(data[:kept])
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -312,7 +351,8 @@ def test_a_message_that_is_not_right_is_refused_whole(version: Version, wrong: s
         ("both sums", "Header, CtrlSum: the payments make 99999150876 pence"),
         ("no sum", "Header, InitgPty: not what belongs there"),
         ("an element more", "Item 3, CtryOfRes"),
-        ("a negative amount", "InstdAmt: not what the schema"),
+        ("a negative amount", "File, InstdAmt: not what ISO's schema allows"),
+        ("truncated", "not well-formed"),
     ],
 )
 def test_the_refusal_names_the_part_and_the_element(wrong: str, said: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.dates import day_in_england, england
 from ledger.errors import BeyondBankHolidayData
-from ledger.pay_calendar import PayCalendar, months_after, soonest_pay_day
+from ledger.pay_calendar import PayCalendar, months_after
 from tests.given import days, on
 
 FOUR_WEEKLY = PayCalendar("four_weekly", on("04-06"))
@@ -123,11 +123,6 @@ def test_every_pay_date_is_a_working_day_and_none_is_late(calendar, pay_day):
     for due in calendar.due(on("2028-11-30"), working):
         assert working.is_working_day(due.pay_on)
         assert due.pay_on <= due.period.starts_on
-
-
-def test_a_late_cycle_is_paid_on_the_third_working_day():
-    assert soonest_pay_day(on("2026-04-01"), england()) == on("2026-04-08")  # over Easter
-    assert soonest_pay_day(on("2026-05-30"), england()) == on("2026-06-03")  # from a Saturday
 
 
 # --- when to prepare ----------------------------------------------------------------------

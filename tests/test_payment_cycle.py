@@ -191,7 +191,7 @@ OTHER_PREPARATIONS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("other", [*OTHER_PREPARATIONS, {"by": "cat"}])
+@pytest.mark.parametrize("other", [*OTHER_PREPARATIONS, {"by": "cat"}, {"off_cycle": True}])
 def test_preparing_otherwise_replaces_what_was_listed(other: dict[str, Any]) -> None:
     facts = {**WHAT_IS_PREPARED, **other}
     story = a_cycle().when("prepare", **facts).then(CycleLinesListed, CyclePrepared)

@@ -12,8 +12,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
+from ledger.aggregates.light_cycles import CycleToIssue, PaidCycle
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.durable import bank_files
@@ -23,6 +25,7 @@ from ledger.errors import (
     ConcurrentChange,
     CycleChangedSinceSeen,
     CycleNotApproved,
+    CycleNotFound,
     CycleNotIssued,
     CycleNotSettledYet,
     CycleOutOfDate,
@@ -398,6 +401,21 @@ def test_several_people_settling_at_once_confirm_each_payment_once(ledger: Ledge
     assert topics.count("personal-budget.payment-confirmed.v1") == len(cycle.lines)
     assert topics.count("payment-cycle.settled.v1") == 1
     assert ledger.projections.verify() is None
+
+
+def test_a_cycle_loaded_lightly_pays_what_the_whole_one_pays(three: Ledger):
+    whole = approve(three, prepare(three))
+    light = three.load(CycleToIssue, whole.reference)
+    assert (light.status, light.version, light.prepared) == ("approved", 3, whole.prepared)
+    assert light.lines == [replace(line, lines=(), deductions=()) for line in whole.lines]
+    by_budget = three.load(PaidCycle, whole.reference)
+    assert (by_budget.status, by_budget.lines) == ("approved", [])
+    direct = by_budget.budgets["direct_payment"]
+    assert {name: paid.paid_pence for name, paid in direct.items()} == {
+        line.budget_reference: line.amount_pence for line in whole.lines
+    }
+    with pytest.raises(CycleNotFound):
+        three.load(CycleToIssue, "NONE")
 
 
 def test_the_bank_file_is_made_for_the_right_days(three: Ledger):

@@ -69,6 +69,18 @@ def test_the_size_of_the_batches_makes_no_difference(ledger: Ledger, batch: int)
     assert following(ledger, 997).verify() is None
 
 
+def test_large_events_are_followed_a_few_at_a_time(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
+    a_busy_council(ledger, budgets=12)
+    followed = ledger.projections.status().position
+    sizes = [len(state) for *_, state in log_of(ledger)][followed:]
+    monkeypatch.setattr("ledger.projections.following.MOST_BYTES", max(sizes) // 2)
+    applied: list[int] = []
+    following(ledger, 10_000).catch_up(applied.append)
+    assert sum(applied) == len(sizes)
+    assert len(applied) > sum(sizes) // max(sizes)
+    assert following(ledger, 997).verify() is None
+
+
 def test_both_databases_have_the_same_rows(sqlite_url: str, postgres_url: str, tmp_path: Path):
     found = []
     for url in (sqlite_url, postgres_url):

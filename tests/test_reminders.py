@@ -9,9 +9,18 @@ import pytest
 
 from ledger.aggregates.payments import Payment
 from ledger.aggregates.personal_budget import PersonalBudget
-from ledger.reminders import CycleIssued, Notice, next_review_on, reminders
+from ledger.dates import england
+from ledger.reminders import (
+    CycleUnderWay,
+    Notice,
+    Reminder,
+    next_review_on,
+    of_budget,
+    of_cycle,
+    of_report,
+)
 from ledger.terms import SuspensionReason
-from tests.given import days, on, said
+from tests.given import a_payable_budget, days, on, pay, said, tell
 from tests.pbledger import Pbledger
 
 NOTICE = Notice(returns=7, reviews=28, unsettled=3, holds=7)
@@ -32,8 +41,12 @@ def a_budget(first_paid_on: str = "") -> PersonalBudget:
     return budget
 
 
+def told(budget: PersonalBudget, day: str) -> list[Reminder]:
+    return sorted(of_budget(budget, on(day), NOTICE, england()))
+
+
 def kinds(budget: PersonalBudget, day: str) -> list[str]:
-    return [reminder.kind for reminder in reminders([budget], [], on(day), NOTICE)]
+    return [reminder.kind for reminder in told(budget, day)]
 
 
 def review(budget: PersonalBudget, day: str) -> None:
@@ -119,7 +132,7 @@ def test_each_open_suspension_is_reviewed_by_its_own_reason():
     budget = a_budget()
     suspend(budget, "hospital_stay", "05-01", review_on="06-01")
     suspend(budget, "return_missing", "05-04", review_on="05-20")
-    found = reminders([budget], [], on("06-01"), NOTICE)
+    found = told(budget, "06-01")
     assert [(r.due_on, r.kind, r.detail) for r in found] == [
         (on("05-20"), "suspension_review_due", "return_missing"),
         (on("06-01"), "suspension_review_due", "hospital_stay"),
@@ -149,18 +162,63 @@ def test_a_resumption_proposed_waits_for_someone_else_even_after_the_suspension_
     suspend(budget, "safeguarding", "05-01", review_on="06-30", expires_on=on("05-31"))
     proposed: dict[str, Any] = {"reason_code": "safeguarding", "arrears_due": True}
     budget.propose_resumption(**proposed, **said(on("06-10")))
-    [reminder] = reminders([budget], [], on("06-05"), NOTICE)
+    [reminder] = told(budget, "06-05")
     assert reminder == (on("06-10"), "resumption_to_confirm", "PB1", "safeguarding")
     budget.resume_payments(**proposed, **said(on("06-10"), by="bob"))
     assert kinds(budget, "06-11") == []
 
 
-def test_a_file_that_nobody_settled_is_listed_after_some_days_and_the_oldest_first():
-    issued = [CycleIssued("C2", on("05-01")), CycleIssued("C1", on("04-02"))]
-    assert reminders([], issued, on("04-04"), NOTICE) == []
-    found = reminders([], issued, on("05-04"), NOTICE)
-    assert [(r.reference, r.due_on) for r in found] == [("C1", on("04-05")), ("C2", on("05-04"))]
-    assert {r.kind for r in found} == {"file_not_settled"}
+def test_money_that_came_back_is_to_be_seen_to_within_three_working_days_after_closing_too():
+    budget = a_payable_budget("PB1")
+    reference = pay(budget, days("2026-04-06", "2026-05-03"))
+    back = {"payment_reference": reference, "reason_code": "2", "effective_on": on("04-09")}
+    tell(budget, "return_payment", **back)
+    tell(budget, "close", reason_code="died", effective_on=on("04-06"))
+    case = f"EC-{reference}"
+    assert told(budget, "04-20") == [
+        Reminder(on("04-09"), "estate_case_open", "PB1", case),
+        Reminder(on("04-14"), "payment_came_back", "PB1", reference),  # a weekend between
+    ]
+    died = {"outcome": "recipient_died", "died_on": on("04-06"), "by": "bob"}
+    tell(budget, "decide_estate_case", case_reference=case, effective_on=on("04-21"), **died)
+    assert told(budget, "04-21") == []
+
+
+def cycle_kinds(status: str, day: str, is_taken: bool = False) -> list[str]:
+    cycle = CycleUnderWay("C1", status, on("04-02"), on("03-31"), is_taken)
+    return [reminder.kind for reminder in of_cycle(cycle, on(day), NOTICE)]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("prepared", "cycle_to_decide"),
+        ("rejected", "cycle_rejected"),
+        ("approved", "cycle_to_issue"),
+    ],
+)
+def test_a_cycle_waits_for_somebody_until_its_file_is_sent(status: str, kind: str):
+    assert cycle_kinds(status, "03-20") == cycle_kinds(status, "04-20") == [kind]
+    cycle = CycleUnderWay("C1", status, on("04-02"), on("03-31"))
+    [reminder] = of_cycle(cycle, on("03-20"), NOTICE)
+    assert reminder.due_on == on("03-31")
+
+
+def test_a_file_is_to_be_taken_the_day_after_it_was_sent_and_settled_some_days_after():
+    assert cycle_kinds("issued", "03-31") == []
+    assert cycle_kinds("issued", "04-01") == ["file_not_acknowledged"]
+    assert cycle_kinds("issued", "04-04", is_taken=True) == []
+    assert cycle_kinds("issued", "04-05") == ["file_not_acknowledged", "file_not_settled"]
+    assert cycle_kinds("issued", "04-05", is_taken=True) == ["file_not_settled"]
+
+
+def test_items_that_wait_are_counted_report_by_report():
+    assert of_report("ARUCS-1", on("04-08"), 2) == (
+        on("04-08"),
+        "report_item_waits",
+        "ARUCS-1",
+        "2 item(s)",
+    )
 
 
 # --- on the command line --------------------------------------------------------------------
@@ -183,7 +241,9 @@ def test_jobs_are_listed_and_run_by_hand_without_doing_anything_twice(
     assert "2026-04-06 was prepared" in pbledger.done("jobs run prepare-cycles")
     before = pbledger.left_behind()
     again = pbledger.json("jobs run")
-    assert again["jobs"] == [{"name": job["name"], "done": []} for job in listed["jobs"]]
+    *others, reminders = again["jobs"]
+    assert others == [{"name": job["name"], "done": []} for job in listed["jobs"][:-1]]
+    assert [said.partition(":")[0] for said in reminders["done"]] == ["1 x cycle_to_decide"]
     assert pbledger.left_behind() == before, "nothing twice"
     assert "prepare-cycles        60  nothing to do" in pbledger.done("jobs list")
     assert "The jobs are catch-up" in pbledger.misused("jobs run payments")

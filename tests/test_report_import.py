@@ -10,15 +10,19 @@ from typing import Any
 import pytest
 
 from ledger.aggregates.bank_report import BankReport, QueuedItem
+from ledger.aggregates.cycle_events import CycleSettled
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
-from ledger.bank.bacs import read_bacs
+from ledger.bank.bacs_reader import read_bacs
 from ledger.bank_reports import ReportBroughtIn, import_report, report_file
+from ledger.calendar_cycles import under_way
 from ledger.dates import england
 from ledger.errors import (
     BankFileUnreadable,
     CycleNotIssued,
     InvalidValue,
+    PaymentNotFound,
+    PaymentNotIssued,
     ReportAboutUnknownFile,
     ReportForAnotherUser,
     ReportItemAlreadyResolved,
@@ -254,7 +258,7 @@ def test_someone_finds_out_which_payment_an_item_is_about(ledger: Ledger):
 def test_an_item_is_matched_only_to_a_payment_of_its_amount(ledger: Ledger):
     reference, cycle = a_queue(ledger)
     before = log_of(ledger)
-    with pytest.raises(ReportItemDiffers, match="100 pence"):
+    with pytest.raises(ReportItemDiffers, match=r"£1\.00"):
         match(
             ledger,
             reference,
@@ -266,6 +270,23 @@ def test_an_item_is_matched_only_to_a_payment_of_its_amount(ledger: Ledger):
         match(ledger, reference, 3, budget_reference="PB000001", payment_reference="DP1")
     with pytest.raises(ReportNotFound):
         match(ledger, "ARUCS-0", 3, budget_reference="PB000001", payment_reference="DP1")
+    assert log_of(ledger) == before
+
+
+def test_an_item_is_matched_only_to_a_payment_that_was_sent_and_did_not_come_back_before(
+    ledger: Ledger,
+):
+    first = settle(ledger, sent(ledger))
+    second = approve(ledger, prepare(ledger, 2))
+    bring_in(ledger, came_back(first, 1))
+    items = [Returned("STRANGER", FOUR_WEEKS, "0128")]
+    reference = bring_in(ledger, arucs_xml(SUN, items, BACK_ON)).reference
+    before = log_of(ledger)
+    for this, refusal in ((payment(first), ReportItemDiffers), (payment(second), PaymentNotIssued)):
+        with pytest.raises(refusal):
+            match(ledger, reference, 1, budget_reference="PB000001", payment_reference=this)
+    with pytest.raises(PaymentNotFound):
+        match(ledger, reference, 1, budget_reference="PB000001", payment_reference="DP1")
     assert log_of(ledger) == before
 
 
@@ -304,12 +325,15 @@ def test_bacs_takes_the_file_and_the_cycle_knows(ledger: Ledger):
     assert not cycle.is_taken
     result = bring_in(ledger, input_report(cycle), "03-31")
     assert (result.cycle_reference, result.item_count) == ("C2026-01", 0)
+    assert result.answers == (f"The bank took the file 000001 ({result.reference}).",)
+    assert not result.file_refused
     assert ledger.cycle("C2026-01").is_taken
 
 
 def test_a_payment_that_bacs_did_not_take_never_left_and_is_held(ledger: Ledger):
     cycle = sent(ledger)
-    bring_in(ledger, input_report(cycle, 2), "03-31")
+    [answer] = bring_in(ledger, input_report(cycle, 2), "03-31").answers
+    assert answer.endswith(" but for 1 payment(s) of £668.20 in all.")
     now = ledger.cycle("C2026-01")
     assert (now.is_taken, now.rejected_count, now.rejected_pence) == (True, 1, FOUR_WEEKS)
     settle(ledger, now)
@@ -325,12 +349,40 @@ def test_a_payment_that_bacs_did_not_take_never_left_and_is_held(ledger: Ledger)
     assert verify_ledger(ledger).difference is None
 
 
+def test_what_bacs_did_not_take_under_a_garbled_reference_is_known_to_the_cycle_once_found(
+    ledger: Ledger,
+):
+    first, second = settle(ledger, sent(ledger)), sent(ledger, 2)
+    garbled = input_report_xml(
+        SUN,
+        "000002",
+        accepted=(2, 2 * FOUR_WEEKS),
+        processing_on=date(2026, 4, 30),
+        errors=[Refused("GARBLED", FOUR_WEEKS)],
+    )
+    reference = bring_in(ledger, garbled, "04-29").reference
+    with pytest.raises(ReportItemDiffers, match="C2026-02"):
+        match(
+            ledger, reference, 1, budget_reference="PB000003", payment_reference=payment(first, 3)
+        )
+    match(ledger, reference, 1, budget_reference="PB000003", payment_reference=payment(second, 3))
+    now = ledger.cycle("C2026-02")
+    assert (now.is_taken, now.rejected_count, now.rejected_pence) == (True, 1, FOUR_WEEKS)
+    settle(ledger, now)
+    settled = [recorded.event for recorded in ledger.history(PaymentCycle, "C2026-02")][-1]
+    assert isinstance(settled, CycleSettled)
+    assert settled.total_pence == 2 * FOUR_WEEKS
+    assert verify_ledger(ledger).difference is None
+
+
 def test_a_file_that_bacs_refused_is_made_anew_under_the_next_serial(ledger: Ledger):
     cycle = sent(ledger)
     refused = input_report(
         cycle, accepted=(0, 0), rejected=(3, 3 * FOUR_WEEKS), message="FILE REJECTED"
     )
-    bring_in(ledger, refused, "03-31")
+    result = bring_in(ledger, refused, "03-31")
+    assert result.file_refused
+    assert "refused the whole file 000001" in result.answers[0]
     now = ledger.cycle("C2026-01")
     assert (now.status, now.issued) == ("approved", None)
     path = issue(ledger, now)
@@ -340,12 +392,41 @@ def test_a_file_that_bacs_refused_is_made_anew_under_the_next_serial(ledger: Led
     first, second = (read_bacs(bank_file(ledger, "C2026-01", s)) for s in ("000001", "000002"))
     assert (first.serial, second.serial) == ("000001", "000002")
     assert first.credits == second.credits
+    ledger.projections.catch_up()
+    [totals] = finance_totals(ledger.engine, "C2026-01")
+    assert totals["issued_pence"] == totals["scheduled_pence"] == 3 * FOUR_WEEKS, "once"
     assert len({payment.amount_pence for payment in second.credits}) == 1
     with pytest.raises(CycleNotIssued):
         bring_in(ledger, input_report(cycle, serial="000001"), "04-01")
     bring_in(ledger, input_report(cycle, serial="000002"), "04-01")
     settle(ledger, ledger.cycle("C2026-01"))
     assert verify_ledger(ledger).difference is None
+
+
+def test_a_file_of_which_something_came_back_was_not_refused_whole(ledger: Ledger):
+    cycle = sent(ledger)
+    bring_in(ledger, came_back(cycle, 1))
+    before = log_of(ledger)
+    refused = input_report(
+        cycle, accepted=(0, 0), rejected=(3, 3 * FOUR_WEEKS), message="FILE REJECTED"
+    )
+    with pytest.raises(CycleNotIssued):
+        bring_in(ledger, refused, "04-09")
+    assert log_of(ledger) == before, "another file would pay it twice"
+
+
+def test_a_payment_of_another_file_waits_and_stays_as_it_is(ledger: Ledger):
+    first, second = sent(ledger), sent(ledger, 2)
+    mixed_up = input_report_xml(
+        SUN,
+        "000002",
+        accepted=(2, 2 * FOUR_WEEKS),
+        processing_on=date(2026, 4, 30),
+        errors=[Refused(payment(first), FOUR_WEEKS)],
+    )
+    assert queued(bring_in(ledger, mixed_up, "04-29")) == [(1, "other_file")]
+    assert ledger.cycle(second.reference).rejected_count == 0
+    assert "rejected" not in statuses(ledger)
 
 
 @pytest.mark.parametrize(
@@ -439,6 +520,17 @@ def test_a_message_refused_whole_is_made_anew(iso: Ledger):
     assert issue(iso, iso.cycle("C2026-01")).name == "C2026-01-000002.xml"
 
 
+def test_a_message_taken_at_first_and_then_refused_is_not_told_as_taken(iso: Ledger):
+    sent(iso)
+    bring_in(iso, status_report(group_status="ACTC"), "03-31")
+    iso.projections.catch_up()
+    assert [one.is_taken for one in under_way(iso)] == [True]
+    bring_in(iso, status_report(group_status="RJCT"), "03-31")
+    issue(iso, iso.cycle("C2026-01"))
+    iso.projections.catch_up()
+    assert [one.is_taken for one in under_way(iso)] == [iso.cycle("C2026-01").is_taken] == [False]
+
+
 def test_a_rejection_of_what_was_paid_waits_and_a_death_opens_a_case(iso: Ledger):
     cycle = settle(iso, sent(iso))
     late = status_report(Status(payment(cycle, 1), "RJCT", ("AC01",)))
@@ -494,6 +586,33 @@ def test_advice_about_an_account_that_is_not_paid_now_waits(ledger: Ledger):
     new_payee(ledger, "PB000001", "87654321")
     advice = awacs_xml(SUN, [NewAccount(payment(cycle), "3", OLD, NEW)], BACK_ON)
     assert queued(bring_in(ledger, advice)) == [(1, "account_differs")]
+
+
+def test_one_new_account_is_put_forward_once_for_all_the_payments_that_it_is_advised_for(
+    database_url: str, tmp_path: Path
+):
+    theirs = {"recipient_reference": "R000001", "recipient_name": "Siân O'Connor 1"}
+    sort_code, account_number = OLD
+    account = {"sort_code": sort_code, "account_number": account_number}
+    with a_ledger(database_url, tmp_path) as ledger:
+        take_in(ledger, a_caseload(*(a_row(n, **theirs, **account) for n in (1, 2, 3))))
+        _, payee = ledger.propose_payee(
+            "PB000003",
+            payee_type="recipient",
+            account_name="Siân O'Connor",
+            sort_code=sort_code,
+            account_number=account_number,
+            said=says("ann"),
+        )
+        tell_budget(ledger, "PB000003", "verify_payee", payee_reference=payee, by="bob")
+        cycles = [run_cycle(ledger, 1), run_cycle(ledger, 2)]
+        advised = [NewAccount(payment(c, n), "3", OLD, NEW) for c in cycles for n in (1, 2, 3)]
+        result = bring_in(ledger, awacs_xml(SUN, advised, date(2026, 5, 8)), "05-08")
+        assert (result.recorded_count, result.unchanged_count) == (2, 2)
+        assert queued(result) == [(3, "meaning_unclear"), (6, "meaning_unclear")]
+        for reference in ("PB000001", "PB000002"):
+            [proposed] = ledger.budget(reference).proposed_payees
+            assert ledger.people.payee(proposed).account_name == "S O'Connor"
 
 
 # --- the report itself ----------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -38,6 +38,7 @@ from ledger.errors import (
     SamePersonProposed,
 )
 from tests.given import (
+    FIRST_DAY,
     Story,
     a_confirmed_clawback,
     a_payable_budget,
@@ -46,6 +47,7 @@ from tests.given import (
     given,
     on,
     pay,
+    pay_day,
     payment_for,
     tell,
 )
@@ -196,6 +198,16 @@ def test_only_what_is_held_is_refunded_and_not_before_it_came_back() -> None:
         PaymentNotReturned
     )
     story.when("refund_payment", payment_reference="DP0").refused(PaymentNotFound)
+
+
+def test_it_is_not_sent_again_before_the_day_it_came_back() -> None:
+    for story, reference in (came_back(), not_taken()):
+        held = story.aggregate.payments[reference].held
+        assert held is not None
+        again = {"payment_reference": "DP2", "reissue_of": reference, "cycle_reference": "C2"}
+        too_soon = held.on - timedelta(days=1)
+        story.when("reissue_payment", **again, effective_on=too_soon).refused(PaymentNotReturned)
+        story.when("reissue_payment", **again, effective_on=held.on).then(PaymentReissued)
 
 
 def test_what_was_sent_again_and_again_is_refunded_as_what_it_was_first_promised_for() -> None:
@@ -373,6 +385,24 @@ def test_a_case_is_decided_once() -> None:
     story.and_("decide_estate_case", **case, **DIED)
     other = {"outcome": "reported_in_error", "by": "bob", "effective_on": on("04-21")}
     story.when("decide_estate_case", **case, **other).refused(EstateCaseAlreadyDecided)
+
+
+def test_a_case_is_decided_for_one_day_of_death() -> None:
+    story, _, case = a_case()
+    story.and_("decide_estate_case", **case, **DIED)
+    other = {**DIED, "died_on": on("04-13")}
+    story.when("decide_estate_case", **case, **other).refused(EstateCaseAlreadyDecided)
+
+
+def test_money_not_taken_because_of_a_death_is_the_budgets_again_on_the_day_it_was_to_be_paid() -> (
+    None
+):
+    story, reference = not_taken("MD07")
+    soon = {**DIED, "case_reference": f"EC-{reference}", "effective_on": on("04-02")}
+    soon["died_on"] = FIRST_DAY
+    story.when("decide_estate_case", **soon).then(
+        EstateCaseDecided, BudgetClosed, PaymentRefunded, effective_on=pay_day(APRIL)
+    )
 
 
 def test_a_payment_under_way_when_the_death_was_decided_opens_a_case_when_it_comes_back() -> None:

@@ -20,6 +20,8 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from ledger import database
+from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.store import Beside, PostgresRecorder, SQLiteRecorder
 from tests.main_job import (
@@ -27,6 +29,7 @@ from tests.main_job import (
     a_ledger,
     a_row,
     log_of,
+    prepare,
     rows_of,
     run_cycle,
     settings_for,
@@ -182,13 +185,27 @@ def test_the_log_is_read_in_the_order_of_commits_whatever_was_rolled_back(record
     assert recorder.read_log(log[2][0], 1) == [log[3]]
 
 
-# --- one transaction with the rows beside --------------------------------------------------
-
-
 @pytest.fixture
 def ledger(database_url: str, tmp_path: Path) -> Iterator[Ledger]:
     with a_ledger(database_url, tmp_path) as ledger:
         yield ledger
+
+
+def test_a_history_is_whole_however_few_events_are_read_at_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    take_in(ledger, a_caseload(a_row(1)))
+    prepare(ledger)
+    for kind, reference in ((PersonalBudget, "PB000001"), (PaymentCycle, "C2026-01")):
+        whole = list(ledger.history(kind, reference))
+        assert len(whole) >= 2
+        for at_once in (1, 2, len(whole) - 1, len(whole), len(whole) + 1):
+            monkeypatch.setattr(kind, "READ_AT_ONCE", at_once)
+            assert list(ledger.history(kind, reference)) == whole
+        assert list(ledger.history(kind, "NONE")) == []
+
+
+# --- one transaction with the rows beside --------------------------------------------------
 
 
 def a_key(key: str) -> Beside:

@@ -24,6 +24,7 @@ from ledger.errors import (
     NothingToSwitch,
     PartsDoNotMakeBudget,
 )
+from ledger.money import format_pounds
 from ledger.terms import (
     FOR_EVER,
     AllocationTerm,
@@ -165,7 +166,8 @@ class Allocations(Suspensions):
         )
         if weekly_budget_pence is not None and total != weekly_budget_pence:
             raise PartsDoNotMakeBudget(
-                f"The lines add up to {total} pence a week; the budget is {weekly_budget_pence}.",
+                f"The lines add up to {format_pounds(total)} a week; the budget is "
+                f"{format_pounds(weekly_budget_pence)}.",
                 lines_pence=total,
                 budget_pence=weekly_budget_pence,
             )

@@ -27,6 +27,7 @@ from ledger.errors import (
     ReferenceUsedForOtherFacts,
     SamePersonProposed,
 )
+from ledger.money import format_pounds
 
 ClawbackCause = Literal[
     "surplus", "unagreed_spending", "overpayment", "budget_ended", "died", "contribution_unpaid"
@@ -202,7 +203,8 @@ class Clawbacks(Contributions):
             )
         if amount_pence > clawback.proposed_pence:
             raise ClawbackExceedsProposal(
-                f"The person was told {clawback.proposed_pence} pence, not {amount_pence}."
+                f"The person was told {format_pounds(clawback.proposed_pence)}, not "
+                f"{format_pounds(amount_pence)}."
             )
         if recovery == "deduction":
             _require_positive(instalment_pence)
@@ -275,8 +277,8 @@ class Clawbacks(Contributions):
         overpaid_pence = -sum(line.amount_pence for line in lines)
         if overpaid_pence != amount_pence:
             raise ClawbackDiffersFromOverpayment(
-                f"Days already paid are overpaid by {overpaid_pence} pence now, "
-                f"not {amount_pence}.",
+                f"Days already paid are overpaid by {format_pounds(overpaid_pence)} now, "
+                f"not {format_pounds(amount_pence)}.",
                 overpaid_pence=overpaid_pence,
             )
         return tuple(lines)
@@ -293,7 +295,8 @@ class Clawbacks(Contributions):
         _require_positive(amount_pence)
         if amount_pence > clawback.outstanding_pence:
             raise ClawbackExceedsOutstanding(
-                f"{clawback.outstanding_pence} pence are outstanding, not {amount_pence}."
+                f"{format_pounds(clawback.outstanding_pence)} is outstanding, not "
+                f"{format_pounds(amount_pence)}."
             )
 
     @applies(ClawbackProposed)

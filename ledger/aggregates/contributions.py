@@ -25,6 +25,7 @@ from ledger.errors import (
     InvalidValue,
     ReferenceUsedForOtherFacts,
 )
+from ledger.money import format_pounds
 from ledger.terms import ContributionBasis, ContributionTerm, Deployment
 
 AssessmentOutcome = Literal["assessed", "full_cost", "free"]
@@ -230,8 +231,8 @@ class Contributions(Allocations):
             )
         if amount_pence > self.contribution_debt_pence:
             raise ContributionExceedsDebt(
-                f"{self.contribution_debt_pence} pence are owed on {self.reference}, "
-                f"not {amount_pence}.",
+                f"{format_pounds(self.contribution_debt_pence)} is owed on {self.reference}, "
+                f"not {format_pounds(amount_pence)}.",
                 owed_pence=self.contribution_debt_pence,
             )
         self._record(

@@ -140,9 +140,11 @@ class CycleIssued(Event):
 class CycleFileRefused(Event):
     """The bank refused the whole file: nothing of it is paid, and another can be made."""
 
+    reference: str
     report_reference: str
     submission_serial: str
     reason_code: BankRejection
+    funding: tuple[FundingTotal, ...]
 
 
 class CycleAcknowledged(Event):

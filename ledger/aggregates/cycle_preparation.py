@@ -137,6 +137,10 @@ class Preparation:
             *self._no_account(asked),
         ]
         pays = not refusals and due.amount_pence > 0
+        for payment_reference in reissued:
+            budget.require_reissuable(payment_reference, self._pay_on)
+            for refusal in self._no_account(asked):
+                raise refusal
         if (pays or reissued) and self._is_held(asked, due.amount_pence if pays else 0):
             return
         for payment_reference in reissued:
@@ -208,8 +212,7 @@ class Preparation:
 
     def _held(self, asked: _Asked, now_pence: int) -> Iterator[str]:
         rules, account, last = self._rules, asked.account, asked.last
-        if account is None:
-            return  # what is to be sent again to nobody is refused when it is listed
+        assert account is not None, "the gate for the payee was passed"
         is_changed = any(
             payment.payee_reference != account.payee_reference
             for payment in asked.budget.payments.values()
@@ -229,14 +232,13 @@ class Preparation:
             gates = asked.budget.failed_gates(
                 payment.period, self._pay_on, asked.held, asked.channel
             )
-            account = asked.account
-            if account and account.payee_reference != payment.payee_reference and not any(gates):
+            account, held = asked.account, payment.held
+            is_corrected = account and account.payee_reference != payment.payee_reference
+            if is_corrected and held and held.on <= self._pay_on and not any(gates):
                 yield reference
 
     def _add_reissue(self, asked: _Asked, payment_reference: str) -> None:
-        payment = asked.budget.require_reissuable(payment_reference, self._pay_on)
-        for refusal in self._no_account(asked):
-            raise refusal
+        payment = asked.budget.payments[payment_reference]
         reference = self._add_line(
             asked,
             payment_reference,

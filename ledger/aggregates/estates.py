@@ -45,6 +45,7 @@ class EstateCase(NamedTuple):
     opened_on: date
     opened_by: str
     outcome: EstateOutcome | None = None
+    died_on: date | None = None
 
 
 class EstateCases(Payees):
@@ -89,6 +90,8 @@ class EstateCases(Payees):
     @applies(EstateCaseDecided)
     def _estate_case_decided(self, event: EstateCaseDecided) -> None:
         case = self.estate_cases[event.case_reference]
-        self.estate_cases[event.case_reference] = case._replace(outcome=event.outcome)
+        self.estate_cases[event.case_reference] = case._replace(
+            outcome=event.outcome, died_on=event.died_on
+        )
         if event.payee_reference:
             self.payee = None

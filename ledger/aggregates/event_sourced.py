@@ -96,6 +96,7 @@ class EventSourced:
     """An aggregate: state folded from its events, and commands that record new ones."""
 
     STREAM: ClassVar[str]
+    READ_AT_ONCE: ClassVar[int] = 1_000  # events of one stream; far fewer where they are large
     _appliers: ClassVar[dict[type[Event], Callable[[Any, Any], None]]] = {}
 
     def __init__(self, reference: str) -> None:

@@ -23,6 +23,7 @@ from ledger.errors import (
     MassChangeDiffersFromSeen,
     MassChangeIsEmpty,
 )
+from ledger.money import format_pounds
 from ledger.terms import Deployment
 
 LINES_IN_AN_EVENT = 500
@@ -190,6 +191,7 @@ class MassChange(EventSourced):
     """A change to many budgets."""
 
     STREAM: ClassVar[str] = "mass-change"
+    READ_AT_ONCE: ClassVar[int] = 10  # of 500 lines each
 
     def __init__(self, reference: str) -> None:
         super().__init__(reference)
@@ -241,7 +243,7 @@ class MassChange(EventSourced):
         prepared = self._require_decidable("approve", said["recorded_by"])
         if (prepared.totals.now_pence, prepared.lines_sha256) != (now_pence, lines_sha256):
             raise MassChangeDiffersFromSeen(
-                f"{self.reference} now comes to {prepared.totals.now_pence} pence "
+                f"{self.reference} now comes to {format_pounds(prepared.totals.now_pence)} "
                 f"(lines {prepared.lines_sha256[:12]}); look again before approving.",
                 now_pence=prepared.totals.now_pence,
                 lines_sha256=prepared.lines_sha256,

@@ -42,6 +42,7 @@ from ledger.errors import (
     CycleNotSettledYet,
     InvalidValue,
 )
+from ledger.money import format_pounds
 
 LINES_IN_AN_EVENT = 500
 _REFERENCE = re.compile(r"[A-Z0-9][A-Z0-9-]{0,19}")
@@ -51,6 +52,7 @@ class PaymentCycle(EventSourced):
     """A run of payments for a period, paid on one day."""
 
     STREAM: ClassVar[str] = "payment-cycle"
+    READ_AT_ONCE: ClassVar[int] = 10  # of 500 lines each
 
     def __init__(self, reference: str) -> None:
         super().__init__(reference)
@@ -120,7 +122,7 @@ class PaymentCycle(EventSourced):
         before = self.prepared
         return (
             before is not None
-            and before.recorded_by == now.recorded_by
+            and (before.recorded_by, before.off_cycle) == (now.recorded_by, now.off_cycle)
             and before.lines_sha256 == now.lines_sha256
         )
 
@@ -133,7 +135,7 @@ class PaymentCycle(EventSourced):
         prepared = self._require_decidable("approve", said["recorded_by"])
         if (prepared.total_pence, prepared.lines_sha256) != (total_pence, lines_sha256):
             raise CycleChangedSinceSeen(
-                f"{self.reference} now totals {prepared.total_pence} pence "
+                f"{self.reference} now totals {format_pounds(prepared.total_pence)} "
                 f"(lines {prepared.lines_sha256[:12]}); look again before approving.",
                 total_pence=prepared.total_pence,
                 lines_sha256=prepared.lines_sha256,
@@ -174,8 +176,8 @@ class PaymentCycle(EventSourced):
         credit_count = len(credits_of(self.lines))
         if (record_count, total_pence) != (credit_count, self.prepared.total_pence):
             raise CycleChangedSinceSeen(
-                f"The file has {record_count} credits of {total_pence} pence in all; the "
-                f"approved cycle has {credit_count} of {self.prepared.total_pence}."
+                f"The file has {record_count} credits of {format_pounds(total_pence)} in all; the "
+                f"approved cycle has {credit_count} of {format_pounds(self.prepared.total_pence)}."
             )
         self._record(
             CycleIssued(
@@ -198,22 +200,26 @@ class PaymentCycle(EventSourced):
         report_reference: str,
         submission_serial: str,
         reason_code: BankRejection,
+        has_moved: bool = False,
         **said: Unpack[Said],
     ) -> None:
         """Record that the bank refused the whole file: another can be made, or the cycle cancelled.
 
-        The payments stay promised until then. Said again of a file refused before: nothing.
+        The payments stay promised until then, so none of them may have been paid or come back
+        (`has_moved`): another file would pay it twice. Said of a file refused before: nothing.
         """
         if submission_serial in self.refused_serials:
             return
-        self._require_sent(submission_serial)
-        if self.rejected_count or self.status == "settled":
+        sent = self._require_sent(submission_serial)
+        if has_moved or self.rejected_count or self.status == "settled":
             raise CycleNotIssued(f"Some of {self.reference} was taken or is paid already.")
         self._record(
             CycleFileRefused(
+                reference=self.reference,
                 report_reference=report_reference,
                 submission_serial=submission_serial,
                 reason_code=reason_code,
+                funding=sent.funding,
                 **said,
             )
         )
@@ -253,11 +259,13 @@ class PaymentCycle(EventSourced):
         paid_pence = self.prepared.total_pence - self.rejected_pence
         self._record(CycleSettled(total_pence=paid_pence, **said))
 
-    def _require_sent(self, submission_serial: str) -> None:
-        if self.require_issued().submission_serial != submission_serial:
+    def _require_sent(self, submission_serial: str) -> CycleIssued:
+        issued = self.require_issued()
+        if issued.submission_serial != submission_serial:
             raise CycleNotIssued(
                 f"The file {submission_serial} is not the one that was sent for {self.reference}."
             )
+        return issued
 
     def require_issuable(self) -> None:
         """A bank file may be made now: the cycle is approved and none was made before."""

@@ -25,6 +25,9 @@ BankRejection = Literal[
 ]
 """Why a bank did not take a payment: ISO 20022 codes, or an error of the Bacs input report."""
 
+ACT_WITHIN = 3
+"""Working days within which money that came back should be acted on (Bacs returned credits)."""
+
 DECEASED = frozenset({"2", "MD07"})
 """The reasons that report a death."""
 

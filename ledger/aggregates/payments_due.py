@@ -107,13 +107,15 @@ class PaymentsDue(PaymentsMade):
     def require_reissuable(self, payment_reference: str, pay_on: date) -> Payment:
         """The payment that came back and may be sent again on a day, or the refusal that says why.
 
-        Nothing is sent again while the budget is suspended, excluded or without a payee."""
+        Nothing is sent again before the day it came back, or while the budget is suspended,
+        excluded or without a payee."""
         payment = self.require_held(payment_reference)
         if payment is None:
             raise PaymentAlreadySettled(f"{payment_reference} was refunded to the budget.")
         gates = self.failed_gates(payment.period, pay_on, self.held_payments, payment.channel)
         for refusal in gates:
             raise refusal
+        self._require_back_by(payment_reference, payment, pay_on)
         return payment
 
     def _require_paid_to(self, channel: Channel, named: PaidTo | None) -> PaidTo:

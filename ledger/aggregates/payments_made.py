@@ -160,7 +160,7 @@ class PaymentsMade(EstateCases, Recovery, ServiceFunds):
 
         In effect from the day it was to be paid, so that no day has the one without the other.
         """
-        payment = self._require_payment(payment_reference)
+        payment = self.require_payment(payment_reference)
         if payment.status == "cancelled":
             return
         if payment.status != "scheduled":
@@ -179,9 +179,16 @@ class PaymentsMade(EstateCases, Recovery, ServiceFunds):
             )
         )
 
+    def require_payment(self, payment_reference: str) -> Payment:
+        """A payment by its reference. Raises `PaymentNotFound`."""
+        payment = self.payments.get(payment_reference)
+        if payment is None:
+            raise PaymentNotFound(f"{self.reference} has no payment {payment_reference}.")
+        return payment
+
     def require_held(self, payment_reference: str) -> Payment | None:
         """A payment whose money is held; None if it was refunded already. Else a refusal."""
-        payment = self._require_payment(payment_reference)
+        payment = self.require_payment(payment_reference)
         if payment.is_held:
             return payment
         if payment.status == "refunded":
@@ -190,15 +197,17 @@ class PaymentsMade(EstateCases, Recovery, ServiceFunds):
             raise PaymentAlreadySettled(f"{payment_reference} was already issued again.")
         raise PaymentNotReturned(f"{payment_reference} is {payment.status}.")
 
+    def _require_back_by(self, payment_reference: str, payment: Payment, on: date) -> None:
+        assert payment.held is not None, "what is held came back on a day"
+        if on < payment.held.on:
+            raise PaymentNotReturned(
+                f"{payment_reference} came back on {payment.held.on}, not by {on}."
+            )
+
     def _refund(
         self, payment_reference: str, payment: Payment, case_reference: str, said: Said
     ) -> None:
-        assert payment.held is not None, "what is held came back on a day"
-        if said["effective_on"] < payment.held.on:
-            raise PaymentNotReturned(
-                f"{payment_reference} came back on {payment.held.on}, not by "
-                f"{said['effective_on']}."
-            )
+        self._require_back_by(payment_reference, payment, said["effective_on"])
         promised_as = payment_reference
         while reissue_of := self.payments[promised_as].reissue_of:
             promised_as = reissue_of
@@ -223,14 +232,8 @@ class PaymentsMade(EstateCases, Recovery, ServiceFunds):
                 case_reference=f"EC-{payment_reference}", reported_by="bank", **said
             )
 
-    def _require_payment(self, payment_reference: str) -> Payment:
-        payment = self.payments.get(payment_reference)
-        if payment is None:
-            raise PaymentNotFound(f"{self.reference} has no payment {payment_reference}.")
-        return payment
-
     def _require_not_cancelled(self, payment_reference: str) -> Payment:
-        payment = self._require_payment(payment_reference)
+        payment = self.require_payment(payment_reference)
         if payment.status == "cancelled":
             raise PaymentNotIssued(f"{payment_reference} was cancelled before it left.")
         return payment

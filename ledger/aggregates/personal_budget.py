@@ -42,6 +42,7 @@ from ledger.errors import (
     ReferenceUsedForOtherFacts,
     SamePersonProposed,
 )
+from ledger.money import format_pounds
 from ledger.terms import Channel
 
 
@@ -78,12 +79,13 @@ class PersonalBudget(PaymentsDue, spend_returns.SpendReturns):
         now_due = self.payment_due(period, channel)
         if now_due.amount_pence <= 0:
             raise NothingToPay(
-                f"{self.reference} is owed {now_due.amount_pence} pence to {period.ends_on}."
+                f"{self.reference} is owed {format_pounds(now_due.amount_pence)} to "
+                f"{period.ends_on}."
             )
         if (now_due.lines, now_due.amount_pence) != (lines, amount_pence):
             raise PaymentDiffersFromEntitlement(
-                f"{self.reference} is now owed {now_due.amount_pence} pence, "
-                f"not the {amount_pence} pence of the payment proposed.",
+                f"{self.reference} is now owed {format_pounds(now_due.amount_pence)}, "
+                f"not the {format_pounds(amount_pence)} of the payment proposed.",
                 owed_pence=now_due.amount_pence,
                 proposed_pence=amount_pence,
             )
@@ -151,10 +153,11 @@ class PersonalBudget(PaymentsDue, spend_returns.SpendReturns):
         case = self.estate_cases.get(case_reference)
         if case is None:
             raise EstateCaseNotFound(f"{self.reference} has no estate case {case_reference}.")
-        if case.outcome == outcome:
+        if (case.outcome, case.died_on) == (outcome, died_on):
             return
         if case.outcome is not None:
-            raise EstateCaseAlreadyDecided(f"{case_reference} was decided: {case.outcome}.")
+            died = f", on {case.died_on}" if case.died_on else ""
+            raise EstateCaseAlreadyDecided(f"{case_reference} was decided: {case.outcome}{died}.")
         if said["recorded_by"] == case.opened_by:
             raise SamePersonProposed(f"{case.opened_by} opened this estate case.")
         if (died_on is None) != (outcome != "recipient_died"):
@@ -185,7 +188,9 @@ class PersonalBudget(PaymentsDue, spend_returns.SpendReturns):
             last_day: Said = {**said, "effective_on": died_on}
             self.close(reason_code="died", **last_day)
         for payment_reference, payment in self.held_payments.items():
-            self._refund(payment_reference, payment, case_reference, said)
+            assert payment.held is not None, "what is held came back on a day"
+            back_by: Said = {**said, "effective_on": max(said["effective_on"], payment.held.on)}
+            self._refund(payment_reference, payment, case_reference, back_by)
 
     @applies(PaymentScheduled)
     def _payment_scheduled(self, event: PaymentScheduled) -> None:

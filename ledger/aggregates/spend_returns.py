@@ -15,6 +15,7 @@ from ledger.errors import (
     SpendReturnNotExpected,
     SpendReturnNotFound,
 )
+from ledger.money import format_pounds
 
 ReturnQuery = Literal[
     "evidence_missing", "unagreed_spending", "balance_disagrees", "contribution_not_paid", "other"
@@ -107,8 +108,8 @@ class SpendReturns(CareDecisions):
         worked_out = opening_balance_pence + money_in_pence - spending_pence
         if worked_out != closing_balance_pence:
             raise SpendReturnDoesNotAddUp(
-                f"Opening plus money in less spending is {worked_out} pence, "
-                f"but the closing balance given is {closing_balance_pence}.",
+                f"Opening plus money in less spending is {format_pounds(worked_out)}, "
+                f"but the closing balance given is {format_pounds(closing_balance_pence)}.",
                 worked_out_pence=worked_out,
                 given_pence=closing_balance_pence,
             )

@@ -19,7 +19,9 @@ from ledger.api.idempotency import REPLAYED, Once
 from ledger.api.openapi import writes
 from ledger.api.requests import BodyOf, LongRoute, Write, Writing, today
 from ledger.application import require_version
+from ledger.bank_file import asked_kind
 from ledger.commands import require_keepable
+from ledger.config import FileFormat, ServiceLevel
 from ledger.dates import Period
 from ledger.payment_run import approve_cycle, cancel_cycle, issue_cycle, prepare_cycle, settle_cycle
 from ledger.store import Beside
@@ -65,9 +67,15 @@ class RejectCycle(Step, frozen=True, kw_only=True):
 
 
 class IssueCycle(Step, frozen=True, kw_only=True):
-    """The day the bank file is made and sent; today, if not given."""
+    """The day the bank file is made and sent; today, if not given.
+
+    `format`, and with pain.001 `service_level`, are those of this one file; as the server is set
+    up, if not given. With the service level URNS or URGP the money goes by Faster Payments, and
+    the file may be made on the pay date itself."""
 
     created_on: date | None = None
+    format: FileFormat | None = None
+    service_level: ServiceLevel | None = None
 
 
 # --- steps --------------------------------------------------------------------------------
@@ -181,13 +189,16 @@ def cancel(reference: str, write: Writing) -> Response:
 
 @router.post(f"{_AT}/issue", summary="Make the bank file", **_takes(IssueCycle))
 def issue(reference: str, write: Writing) -> Response:
-    """Make the Bacs file of an approved cycle, and write it into the server's folder of files."""
+    """Make the bank file of an approved cycle, and write it into the server's folder of files."""
     body = _issue.read(write.body)
+    kind = asked_kind(write.ledger.settings, body.format, body.service_level)
     created_on = body.created_on or today()
     require_keepable(created_on, "created_on")
 
     def take(said: Said, row: Any) -> None:
-        issue_cycle(write.ledger, reference, created_on=created_on, said=said, beside=row)
+        issue_cycle(
+            write.ledger, reference, created_on=created_on, said=said, kind=kind, beside=row
+        )
 
     answered = _step(write, reference, body.effective_on, take)
     if REPLAYED in answered.headers:  # killed between recording the file and writing it?

@@ -12,6 +12,7 @@ from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
 from ledger.api.problems import HEADERS
 from ledger.api.requests import KnownAtAsked, PeriodAsked, ledger_of
+from ledger.outbox.writing import council_of
 from ledger.statements.documents import statement_csv, statement_html
 from ledger.statements.statement import Statement, statement_of
 
@@ -51,7 +52,7 @@ def budget_statement(
     if form == "json":
         return answer(made)
     if form == "html":
-        page = statement_html(made, ledger.settings.council_name)
+        page = statement_html(made, council_of(ledger.settings))
         return Response(page, 200, {**HEADERS, **PAGE}, "text/html")
     name = f"statement-{reference.replace('/', '-')}-{period.starts_on}-{period.ends_on}.csv"
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}

@@ -1,4 +1,4 @@
-"""ISO 20022 pain.001 (.03 and .09) as UK banks take it for Bacs: the writer.
+"""ISO 20022 pain.001 (.03 and .09) as UK banks take it, for Bacs and Faster Payments: the writer.
 
 What differs from bank to bank stands in a `Profile`. `ledger.bank.pain001_reader` proves what is
 written here.
@@ -10,15 +10,17 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from datetime import date
-from itertools import islice
+from io import BytesIO
+from itertools import chain, islice
 from typing import Any, Literal
 
 import msgspec
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from ledger.bank.bacs import processing_day, written_name
+from ledger.bank.alphabet import written_name
 from ledger.bank.iso20022 import LARGEST_FILE, namespace
+from ledger.bank.rails import Rails, processing_day
 from ledger.bank.records import (
     LARGEST_ITEM_PENCE,
     Credit,
@@ -36,6 +38,11 @@ from ledger.errors import (
 )
 
 Version = Literal["pain.001.001.03", "pain.001.001.09"]
+ServiceLevel = Literal["NURG", "URNS", "URGP"]
+"""NURG is Bacs; Faster Payments are URNS at one bank and URGP at another."""
+
+FASTER_PAYMENTS_MOST_PENCE = 100_000_000
+"""The scheme's own limit for one payment; a bank's may be lower."""
 
 _LARGEST_TOTAL_PENCE = 999_999_999_999_999_999  # the sum has 18 digits
 
@@ -48,15 +55,21 @@ class Profile(msgspec.Struct, frozen=True):
     """
 
     version: Version = "pain.001.001.03"
-    service_level: str = "NURG"
+    service_level: ServiceLevel = "NURG"
     charge_bearer: Literal["", "SHAR", "SLEV", "DEBT"] = "SHAR"
     most_payments: int = 100_000
     most_item_pence: int = LARGEST_ITEM_PENCE
     execution_day: Literal["processing_day", "pay_date"] = "processing_day"
 
 
+def rails_of(service_level: ServiceLevel) -> Rails:
+    """What a payment of this service level travels on."""
+    return "bacs" if service_level == "NURG" else "faster_payments"
+
+
 # --- writing ------------------------------------------------------------------------------
 
+_MAKE: Any = ElementMaker()
 _MESSAGE_ID = re.compile(r"[A-Z0-9-]{1,35}")
 
 
@@ -70,7 +83,7 @@ def write_pain001(
     working_days: WorkingDays,
     profile: Profile,
 ) -> bytes:
-    """Write one message, one batch, that puts money in payees' accounts on `pay_on` by Bacs.
+    """Write one message, one batch, that puts money in payees' accounts on `pay_on`.
 
     All or nothing, as `write_bacs`: names are folded and cut at 18 characters, references are
     written as given or refused. The same input gives the same bytes, so the moment of creation
@@ -80,41 +93,36 @@ def write_pain001(
     require_originator(originator)
     if not _MESSAGE_ID.fullmatch(message_id):
         raise InvalidMessageId(field="message_id")
-    processing_on = processing_day(pay_on, created_on=created_on, working_days=working_days)
+    processing_on = processing_day(
+        rails_of(profile.service_level), pay_on, created_on=created_on, working_days=working_days
+    )
     items = tuple(islice(credits, profile.most_payments + 1))
     total_pence = _require_items(items, profile)
-    space = namespace(profile.version)
-    make: Any = ElementMaker(namespace=space, nsmap={None: space})
     name = written_name(originator.name, "Originating account, name")
     execute_on = processing_on if profile.execution_day == "processing_day" else pay_on
-    totals = (str(len(items)), _pounds(total_pence))
-    message = make.CstmrCdtTrfInitn(
-        make.GrpHdr(
-            make.MsgId(message_id),
-            make.CreDtTm(f"{created_on}T00:00:00"),
-            make.NbOfTxs(totals[0]),
-            make.CtrlSum(totals[1]),
-            make.InitgPty(
-                make.Nm(name),
-                make.Id(make.OrgId(make.Othr(make.Id(originator.service_user_number)))),
-            ),
-        ),
-        make.PmtInf(
-            make.PmtInfId(message_id),
-            make.PmtMtd("TRF"),
-            make.BtchBookg("true"),
-            make.NbOfTxs(totals[0]),
-            make.CtrlSum(totals[1]),
-            make.PmtTpInf(make.SvcLvl(make.Cd(profile.service_level))),
-            _execution(make, execute_on, profile.version),
-            make.Dbtr(make.Nm(name)),
-            make.DbtrAcct(_bban(make, originator.account_number), make.Ccy("GBP")),
-            make.DbtrAgt(_bank(make, originator.sort_code)),
-            *([make.ChrgBr(profile.charge_bearer)] if profile.charge_bearer else []),
-            *_payments(make, items),
+    totals = (_MAKE.NbOfTxs(str(len(items))), _MAKE.CtrlSum(_pounds(total_pence)))
+    header = _MAKE.GrpHdr(
+        _MAKE.MsgId(message_id),
+        _MAKE.CreDtTm(f"{created_on}T00:00:00"),
+        *deepcopy(totals),  # an element stands in one place only
+        _MAKE.InitgPty(
+            _MAKE.Nm(name),
+            _MAKE.Id(_MAKE.OrgId(_MAKE.Othr(_MAKE.Id(originator.service_user_number)))),
         ),
     )
-    return _bytes(make.Document(message))
+    batch = (
+        _MAKE.PmtInfId(message_id),
+        _MAKE.PmtMtd("TRF"),
+        _MAKE.BtchBookg("true"),
+        *totals,
+        _MAKE.PmtTpInf(_MAKE.SvcLvl(_MAKE.Cd(profile.service_level))),
+        _execution(execute_on, profile.version),
+        _MAKE.Dbtr(_MAKE.Nm(name)),
+        _MAKE.DbtrAcct(_bban(originator.account_number), _MAKE.Ccy("GBP")),
+        _MAKE.DbtrAgt(_bank(originator.sort_code)),
+        *([_MAKE.ChrgBr(profile.charge_bearer)] if profile.charge_bearer else []),
+    )
+    return _message(profile.version, header, chain(batch, _payments(items)))
 
 
 def _require_items(items: Sequence[Credit], profile: Profile) -> int:
@@ -122,13 +130,16 @@ def _require_items(items: Sequence[Credit], profile: Profile) -> int:
         raise EmptyBankFile
     if len(items) > profile.most_payments:
         raise BankFileTooLarge(f"A file holds at most {profile.most_payments:,} payments.")
+    most_pence = profile.most_item_pence
+    if rails_of(profile.service_level) == "faster_payments":
+        most_pence = min(most_pence, FASTER_PAYMENTS_MOST_PENCE)
     seen = set[str]()
     for item, credit in enumerate(items, 1):
         require_credit(credit, item)
-        if credit.amount_pence > profile.most_item_pence:
+        if credit.amount_pence > most_pence:
             raise PaymentOverBankLimit(
-                f"Item {item}, amount_pence: {credit.amount_pence} is over the bank's "
-                f"{profile.most_item_pence}.",
+                f"Item {item}, amount_pence: {credit.amount_pence} is over the {most_pence} that "
+                "can be paid in one.",
                 item=item,
                 field="amount_pence",
             )
@@ -148,18 +159,18 @@ def _require_items(items: Sequence[Credit], profile: Profile) -> int:
     return total_pence
 
 
-def _payments(make: Any, credits: Iterable[Credit]) -> Iterator[Any]:
+def _payments(credits: Iterable[Credit]) -> Iterator[Any]:
     """Each credit; both the id and the text carry the reference, as banks return one or other.
 
     Filling copies of one element is five times as quick as making each anew.
     """
-    blank = make.CdtTrfTxInf(
-        make.PmtId(make.EndToEndId()),
-        make.Amt(make.InstdAmt(Ccy="GBP")),
-        make.CdtrAgt(_bank(make, "")),
-        make.Cdtr(make.Nm()),
-        make.CdtrAcct(_bban(make, "")),
-        make.RmtInf(make.Ustrd()),
+    blank = _MAKE.CdtTrfTxInf(
+        _MAKE.PmtId(_MAKE.EndToEndId()),
+        _MAKE.Amt(_MAKE.InstdAmt(Ccy="GBP")),
+        _MAKE.CdtrAgt(_bank("")),
+        _MAKE.Cdtr(_MAKE.Nm()),
+        _MAKE.CdtrAcct(_bban("")),
+        _MAKE.RmtInf(_MAKE.Ustrd()),
     )
     blank.tail = "\n"  # a payment a line, for people
     for item, credit in enumerate(credits, 1):
@@ -173,24 +184,40 @@ def _payments(make: Any, credits: Iterable[Credit]) -> Iterator[Any]:
         yield payment
 
 
-def _bban(make: Any, account_number: str) -> Any:
-    return make.Id(make.Othr(make.Id(account_number), make.SchmeNm(make.Cd("BBAN"))))
+def _bban(account_number: str) -> Any:
+    return _MAKE.Id(_MAKE.Othr(_MAKE.Id(account_number), _MAKE.SchmeNm(_MAKE.Cd("BBAN"))))
 
 
-def _bank(make: Any, sort_code: str) -> Any:
-    return make.FinInstnId(make.ClrSysMmbId(make.ClrSysId(make.Cd("GBDSC")), make.MmbId(sort_code)))
+def _bank(sort_code: str) -> Any:
+    system = _MAKE.ClrSysId(_MAKE.Cd("GBDSC"))
+    return _MAKE.FinInstnId(_MAKE.ClrSysMmbId(system, _MAKE.MmbId(sort_code)))
 
 
-def _execution(make: Any, day: date, version: Version) -> Any:
-    return make.ReqdExctnDt(f"{day}" if version == "pain.001.001.03" else make.Dt(f"{day}"))
+def _execution(day: date, version: Version) -> Any:
+    return _MAKE.ReqdExctnDt(f"{day}" if version == "pain.001.001.03" else _MAKE.Dt(f"{day}"))
 
 
 def _pounds(pence: int) -> str:
     return f"{pence // 100}.{pence % 100:02d}"
 
 
-def _bytes(document: Any) -> bytes:
-    data: bytes = etree.tostring(document, encoding="UTF-8", xml_declaration=True) + b"\n"
-    if len(data) > LARGEST_FILE:
-        raise BankFileTooLarge(f"The file would have {len(data):,} bytes.", size=len(data))
-    return data
+def _message(version: Version, header: Any, batch: Iterable[Any]) -> bytes:
+    """The file, an element at a time: a tree of 100,000 payments would take half a gigabyte.
+
+    Only the outermost element names the namespace; it is that of all within.
+    """
+    space = namespace(version)
+    file = BytesIO()
+    with etree.xmlfile(file, encoding="UTF-8") as writing:
+        writing.write_declaration()
+        document = writing.element(f"{{{space}}}Document", nsmap={None: space})
+        with document, writing.element("CstmrCdtTrfInitn"):
+            writing.write(header)
+            with writing.element("PmtInf"):
+                for part in batch:
+                    writing.write(part)
+    file.write(b"\n")
+    size = file.tell()
+    if size > LARGEST_FILE:
+        raise BankFileTooLarge(f"The file would have {size:,} bytes.", size=size)
+    return file.getvalue()

@@ -1,6 +1,6 @@
 """ISO 20022 pain.001: the reader that proves what `ledger.bank.pain001` writes.
 
-Against the official schema, then element by element, then the count and the sum, which no schema
+Element by element, against the official schema, then the count and the sum, which no schema
 can check. It shares no name of an element with the writer, so that each proves the other.
 """
 
@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from lxml import etree
 
-from ledger.bank.iso20022 import document, namespace, require_valid
+from ledger.bank.iso20022 import valid_document
 from ledger.bank.records import LARGEST_ITEM_PENCE, Credit
 from ledger.bank.xml_guard import require, unreadable
 from ledger.dates import parse_date
@@ -25,7 +25,7 @@ from ledger.errors import InvalidDate
 class Pain001File(msgspec.Struct, frozen=True):
     """A proved message: valid by the schema, every element known, every total what it adds up."""
 
-    version: Literal["pain.001.001.03", "pain.001.001.09"]
+    version: str
     message_id: str
     service_user_number: str
     created_on: date
@@ -39,10 +39,7 @@ class Pain001File(msgspec.Struct, frozen=True):
     total_pence: int
 
 
-_VERSIONS: dict[str, Literal["pain.001.001.03", "pain.001.001.09"]] = {
-    namespace("pain.001.001.03"): "pain.001.001.03",
-    namespace("pain.001.001.09"): "pain.001.001.09",
-}
+_VERSIONS = ("pain.001.001.03", "pain.001.001.09")
 _HEADER = (
     "MsgId", "CreDtTm", "NbOfTxs", "CtrlSum", "InitgPty/Nm", "InitgPty/Id/OrgId/Othr/Id",
 )  # fmt: skip
@@ -58,6 +55,7 @@ _PAYMENT = (
 )  # fmt: skip
 _FIXED = {"PmtMtd": "TRF", "BtchBookg": "true", "DbtrAcct/Id/Othr/SchmeNm/Cd": "BBAN",
           "DbtrAcct/Ccy": "GBP", "DbtrAgt/FinInstnId/ClrSysMmbId/ClrSysId/Cd": "GBDSC"}  # fmt: skip
+_SERVICE_LEVELS = ("NURG", "URNS", "URGP")
 _POUNDS = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,2}))?")
 _CODE = re.compile(r"[0-9]{6}")
 _ACCOUNT = re.compile(r"[0-9]{8}")
@@ -65,22 +63,17 @@ _TEXT = re.compile(r"(?! )[A-Z0-9.&/ -]{1,18}(?<! )")
 
 
 def read_pain001(data: bytes) -> Pain001File:
-    """Read a message of one Bacs batch in the layout described above and prove it, or refuse it.
+    """Read a message of one batch in the layout described above and prove it, or refuse it.
 
     `BankFileUnreadable` names the part (a payment by its item number) and the element.
     """
-    root = document(data)
-    version = _VERSIONS.get(etree.QName(root).namespace or "")
-    if version is None:
-        raise unreadable("Document", "namespace", "not pain.001.001.03 or .09")
-    require_valid(root, version)
+    credits: list[Credit] = []
+    version, root = valid_document(
+        data, _VERSIONS, "CdtTrfTxInf", lambda node: credits.append(_credit(node, len(credits) + 1))
+    )
     header, batch = _parts(root)
     head = _named(header, _HEADER, "Header")
-    payments = [node for node in batch if etree.QName(node).localname == "CdtTrfTxInf"]
-    for node in payments:
-        batch.remove(node)
     told = _batch(batch, version)
-    credits = tuple(_credit(node, item) for item, node in enumerate(payments, 1))
     _require_different(credits)
     total_pence = sum(credit.amount_pence for credit in credits)
     for part, stated in (("Header", head), ("Batch", told)):
@@ -104,7 +97,7 @@ def read_pain001(data: bytes) -> Pain001File:
         sort_code=told["DbtrAgt/FinInstnId/ClrSysMmbId/MmbId"],
         account_number=told["DbtrAcct/Id/Othr/Id"],
         name=told["Dbtr/Nm"],
-        credits=credits,
+        credits=tuple(credits),
         total_pence=total_pence,
     )
 
@@ -128,6 +121,8 @@ def _batch(batch: Any, version: str) -> dict[str, str]:
     told["ReqdExctnDt"] = told[day]
     for path, text in _FIXED.items():
         require(told[path] == text, "Batch", path, f"not {text}")
+    is_known = told["PmtTpInf/SvcLvl/Cd"] in _SERVICE_LEVELS
+    require(is_known, "Batch", "SvcLvl", "neither Bacs nor Faster Payments")
     account, sort_code = told["DbtrAcct/Id/Othr/Id"], told["DbtrAgt/FinInstnId/ClrSysMmbId/MmbId"]
     require(bool(_ACCOUNT.fullmatch(account)), "Batch", "DbtrAcct", "not 8 digits")
     require(bool(_CODE.fullmatch(sort_code)), "Batch", "DbtrAgt", "not a sort code")

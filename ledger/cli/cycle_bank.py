@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.aggregates.light_cycles import CycleToIssue
 from ledger.cli.cycle_shown import say_status
 from ledger.cli.parameters import CycleReference, EffectiveOn, read_date
 from ledger.cli.screen import Screen
 from ledger.cli.session import Session, session_of
+from ledger.config import FileFormat, ServiceLevel
 from ledger.money import format_pounds
 
 
@@ -23,20 +24,34 @@ def issue(
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", file_okay=False, help="Else LEDGER_FILES_FOLDER.")
     ] = None,
+    file_format: Annotated[
+        FileFormat | None,
+        typer.Option("--format", help="Of this file; else LEDGER_BANK_FILE_FORMAT."),
+    ] = None,
+    service_level: Annotated[
+        ServiceLevel | None,
+        typer.Option(help="Of this pain.001 file; else LEDGER_PAIN001_SERVICE_LEVEL."),
+    ] = None,
     effective_on: EffectiveOn = None,
 ) -> None:
-    """Make the bank file of an approved cycle. Asked again, the same bytes are written again."""
+    """Make the bank file of an approved cycle. Asked again, the same bytes are written again.
+
+    With pain.001 and the service level URNS or URGP the money goes by Faster Payments: the file
+    may then be made on the pay date itself.
+    """
+    from ledger.bank_file import asked_kind
     from ledger.payment_run import issue_cycle
 
     session = session_of(ctx)
     said = session.said(effective_on)
     folder = folder or session.settings.files_folder
+    kind = asked_kind(session.settings, file_format, service_level)
     _require_writable(folder)
     with session.ledger() as ledger:
         path = issue_cycle(
-            ledger, reference, created_on=said["effective_on"], said=said, folder=folder
+            ledger, reference, created_on=said["effective_on"], said=said, folder=folder, kind=kind
         )
-        cycle = ledger.cycle(reference)
+        cycle = ledger.load(CycleToIssue, reference)
     _say_file(session, cycle, path)
 
 
@@ -47,7 +62,7 @@ def _require_writable(folder: Path) -> None:
         pass
 
 
-def _say_file(session: Session, cycle: PaymentCycle, path: Path) -> None:
+def _say_file(session: Session, cycle: CycleToIssue, path: Path) -> None:
     issued = cycle.require_issued()
     document = {
         "reference": cycle.reference,
@@ -86,7 +101,7 @@ def file(
 
     session = session_of(ctx)
     with session.ledger() as ledger:
-        cycle = ledger.cycle(reference)
+        cycle = ledger.load(CycleToIssue, reference)
         content = bank_file(ledger, reference, cycle.require_issued().submission_serial)
     write_whole(to, content)
     _say_file(session, cycle, to)

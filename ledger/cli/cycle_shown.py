@@ -71,6 +71,7 @@ def show_cycle(screen: Screen, found: dict[str, Any]) -> None:
         ("Approved by", found["approved_by"]),
         ("Bank file", found["file_name"]),
         ("Processing day", found["processing_on"]),
+        ("Taken by the bank", _taken(found)),
     )
     screen.table(
         "By funding stream",
@@ -90,6 +91,23 @@ def show_cycle(screen: Screen, found: dict[str, Any]) -> None:
             f"{reference} --total {plain_pounds(found['total_pence'])} "
             f"--lines-sha256 {found['lines_sha256'][:12]}"
         )
+    elif found["status"] == "approved":
+        screen.say(f"Next: pbledger --as NAME cycle issue {reference}")
+    elif found["status"] == "issued":
+        screen.say(f"When the bank has paid it: pbledger --as NAME cycle settle {reference}")
+
+
+def _taken(found: dict[str, Any]) -> str | None:
+    """What the bank has said of the file; nothing if there is none."""
+    if not found["file_name"]:
+        return None
+    if not found["rejected_count"]:
+        return "all" if found["is_taken"] else "not known: no report says so"
+    return f"all but {_not_taken(found)}" if found["is_taken"] else f"not {_not_taken(found)}"
+
+
+def _not_taken(found: dict[str, Any]) -> str:
+    return f"{found['rejected_count']} payment(s), {format_pounds(found['rejected_pence'])}"
 
 
 def _deducted(found: dict[str, Any]) -> str | None:
@@ -150,10 +168,14 @@ def say_status(session: Session, cycle: PaymentCycle, then: str = "") -> None:
     document = cycle_document(cycle)
 
     def show(screen: Screen) -> None:
-        total = format_pounds(document["total_pence"])
-        screen.say(
-            f"{cycle.reference} is {cycle.status}: {document['line_count']} payment(s), {total}."
-        )
+        # What was not taken never left, and is counted by itself.
+        count = document["line_count"] - document["rejected_count"]
+        total = format_pounds(document["total_pence"] - document["rejected_pence"])
+        screen.say(f"{cycle.reference} is {cycle.status}: {count} payment(s), {total}.")
+        if document["rejected_count"]:
+            screen.say(
+                f"The bank did not take {_not_taken(document)}; it is held: pbledger suspense"
+            )
         if then:
             screen.say(f"\nNext: {then}")
 

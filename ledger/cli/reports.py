@@ -12,6 +12,7 @@ from ledger.aggregates.bank_report import QUEUED_BECAUSE, BankReport, Dismissal,
 from ledger.cli.parameters import BudgetReference, EffectiveOn
 from ledger.cli.screen import Screen
 from ledger.cli.session import session_of
+from ledger.errors import Refusal
 from ledger.money import format_pounds
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def import_reports(
 ) -> None:  # fmt: skip
     """Bring in reports, each whole or not at all. The same report again records nothing.
 
-    If one is refused, those before it are in and those after it are not.
+    If one is refused, it is named; those before it are in and those after it are not.
     """
     from ledger.bank.xml_guard import read_limited
     from ledger.bank_reports import import_report, report_names
@@ -54,19 +55,27 @@ def import_reports(
     done: list[ReportBroughtIn] = []
     with session.ledger() as ledger, session.progress("Reading", len(files)) as bar:
         for file in files:
-            data = read_limited(file)
-            done.append(import_report(ledger, data, said, names=names, dry_run=dry_run))
+            try:
+                data = read_limited(file)
+                result = import_report(ledger, data, said, names=names, dry_run=dry_run)
+            except Refusal as refusal:
+                if not session.as_json:
+                    show_results(Screen(), files, done)
+                facts = {**refusal.details, "file": file.name, "reports": done}
+                raise type(refusal)(f"{file.name}: {refusal}", **facts) from None
+            done.append(result)
             bar(1)
+    session.answer({"reports": done}, lambda screen: show_results(screen, files, done))
 
-    def show(screen: Screen) -> None:
-        for file, result in zip(files, done, strict=True):
-            show_result(screen, file.name, result)
 
-    session.answer({"reports": done}, show)
+def show_results(screen: Screen, files: Sequence[Path], results: Sequence[ReportBroughtIn]) -> None:
+    """What came of the reports, as far as there are results."""
+    for file, result in zip(files, results, strict=False):
+        show_result(screen, file.name, result)
 
 
 def show_result(screen: Screen, name: str, result: ReportBroughtIn) -> None:
-    """What came of one report, and what waits."""
+    """What came of one report, what the bank says of its file, and what waits."""
     if result.already_imported:
         screen.say(f"{name} was brought in before as {result.reference}; nothing is recorded.")
         return
@@ -76,6 +85,11 @@ def show_result(screen: Screen, name: str, result: ReportBroughtIn) -> None:
         f"{name}: {result.reference}{cycle}, of {result.reported_on}: {result.item_count} item(s), "
         f"{result.recorded_count} {would} recorded, {result.unchanged_count} change nothing."
     )
+    for answer in result.answers:
+        screen.say(f"  {answer}")
+    if result.file_refused:
+        cycle = result.cycle_reference or "REF"
+        screen.say(f"  To make another file: pbledger --as NAME cycle issue {cycle}")
     if result.queued:
         rows = [queue_row(result.reference, queued) for queued in result.queued]
         screen.table(f"{len(rows)} item(s) wait for a person", QUEUE, rows)

@@ -45,6 +45,7 @@ def statement(
     """
     from ledger.aggregates.personal_budget import PersonalBudget
     from ledger.dates import Period
+    from ledger.outbox.writing import council_of
     from ledger.statements.documents import statement_csv, statement_html
     from ledger.statements.statement import statement_of
 
@@ -60,7 +61,7 @@ def statement(
         # With a byte order mark: spreadsheets read a file without one as another alphabet.
         written += write_out(as_csv, statement_csv(made), "utf-8-sig")
     if as_html is not None:
-        page = statement_html(made, session.settings.council_name)
+        page = statement_html(made, council_of(session.settings))
         written += write_out(as_html, page, "utf-8")
     if STDOUT in (as_csv, as_html):
         return

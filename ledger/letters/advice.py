@@ -20,6 +20,7 @@ NextPayDay = Callable[[date], date | None]
 """The pay day that follows a pay day, where a pay calendar says so."""
 
 KIND = "remittance_advice"
+_WEEKLY = ("allocation", "retainer")
 
 _LOOK_IN_THE_ACCOUNT = (
     "If it is not in the account at the end of that day, or something looks wrong, call us."
@@ -79,9 +80,15 @@ def _also(e: Promised, budget: PersonalBudget) -> Iterator[str]:
     if isinstance(e, PaymentReissued):
         held = budget.payments[e.reissue_of].held
         came_back = held is not None and held.status == "returned"
-        what = "the bank sent it back" if came_back else "the bank did not take the payment"
-        yield f"We paid this before and {what}. We are now sending it again."
+        yield (
+            "We paid this before and the bank sent it back. We are now sending it again."
+            if came_back
+            else "We tried to pay this before, but the bank did not take it. We are trying again."
+        )
         return
+    unpaid = [line.starts_on for line in e.lines if line.kind in _WEEKLY and not line.adjustment]
+    if unpaid and min(unpaid) < e.period.starts_on:
+        yield f"It also pays for days from {day(min(unpaid))} that we had not paid for before."
     put_right = sum(line.amount_pence for line in e.lines if line.adjustment)
     if put_right > 0:
         yield f"This payment is {pounds(put_right)} more, to put earlier days right."
@@ -93,8 +100,9 @@ def _also(e: Promised, budget: PersonalBudget) -> Iterator[str]:
 
 def _rows(e: Promised, budget: PersonalBudget) -> Iterator[Row]:
     if isinstance(e, PaymentReissued):
-        period = budget.payments[e.reissue_of].period
-        yield Row(f"Payment {e.reissue_of}, sent again", days(period), e.amount_pence)
+        before = budget.payments[e.reissue_of]
+        what = f"The payment of {day(before.pay_on)}, sent again"
+        yield Row(what, days(before.period), e.amount_pence)
         return
     for line in e.lines:
         yield Row(_what(line, need_of(budget, line.line_reference)), _for(line), line.amount_pence)
@@ -108,7 +116,7 @@ def _what(line: EntitlementLine, need: str) -> str:
     if line.kind == "contribution":
         what = f"your contribution to {need}"
     elif line.kind == "retainer":
-        what = f"{need} ({words(line.funding_stream)}), while payments are stopped"
+        what = f"{need} ({words(line.funding_stream)}), while you are paid less"
     else:
         once = ", once" if line.kind == "one_off" else ""
         what = f"{need} ({words(line.funding_stream)}){once}"

@@ -81,12 +81,17 @@ def what_it_comes_to(
     `put_right` is what days already paid became worth more, or less, in pence by channel.
     """
     stopped = budget.suspension_on(on)
+    goes_on = stopped is None or bool(stopped.retainer_weekly_pence)  # a retainer is paid
     week = weekly(budget.terms, on)
     if budget.closed is not None and budget.closed.effective_on < on:
         pass  # the letter has said so
     elif stopped is not None:
         if stopped.starts_on < on:
-            yield "Your payments are stopped at present. This does not start them again."
+            yield (
+                "Your payments are less at present. This does not change that."
+                if goes_on
+                else "Your payments are stopped at present. This does not start them again."
+            )
     elif any(term.channel for term in budget.allocations):
         yield from _weeks(budget, on)
     if week.invoiced_pence and stopped is None:
@@ -102,7 +107,7 @@ def what_it_comes_to(
         cap = budget.recovery_weekly_cap_pence
         how = "take it off your next payments"
         how += f", at most {pounds(cap)} a week" if cap else ""
-    if stopped is not None:
+    if not goes_on:
         how = how.replace("next payments", "payments when they start again")
     elif week.payment_pence == week.service_fund_pence:
         how = "write to you again about this"

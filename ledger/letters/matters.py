@@ -34,13 +34,15 @@ def account(e: payees.PayeeVerified, budget: PersonalBudget) -> Part:
         kind="account_changed",
         subject="The account we pay your care direct payment into",
         paragraphs=(
-            "From now on we pay your care direct payment into this account. "
-            f"It is recorded as {_WHOSE[budget.payee.payee_type]}.",
+            "We will pay your care direct payment into this account. "
+            f"It is recorded as {_WHOSE[budget.payee.payee_type]}. "
+            "This does not change a payment that is already on its way.",
         ),
         to_do=(
             "If you did not ask for this, or it is not the right account, call us at once. "
             "Someone may be trying to take your money.",
-            "We will never phone you to ask for your PIN or your password.",
+            "If your next payment does not come when you expect it, call us.",
+            "Never tell anyone your PIN or your password. We will never ask you for them.",
         ),
         payee_reference=e.payee_reference,
     )
@@ -55,6 +57,21 @@ _GIVE_DETAILS = (
     "When we have checked them we will send the money again.",
     "If you cannot pay for your care because of this, tell us when you call.",
 )
+_PUTTING_RIGHT = ("We are putting this right. We will send it again, or tell you why not.",)
+_WAIT = (
+    "If you cannot pay for your care because of this, call us at once.",
+    "If the account is no longer yours, call us.",
+)
+_NOT_THE_ACCOUNT: frozenset[payments.BankRejection] = frozenset(
+    {"AM05", "RR04", "input_error", "other"}
+)
+"""Why a bank does not take a payment that may well be for the right account."""
+
+
+def _payment(payment: payments.Payment) -> str:
+    return (
+        "the payment to your provider" if payment.provider_reference else "your care direct payment"
+    )
 
 
 def came_back(e: payments.PaymentReturned, budget: PersonalBudget) -> Part | None:
@@ -62,10 +79,11 @@ def came_back(e: payments.PaymentReturned, budget: PersonalBudget) -> Part | Non
     sent = budget.payments[e.payment_reference]
     if e.reason_code in payments.DECEASED and not sent.provider_reference:
         return None
-    what = "The payment to your provider" if sent.provider_reference else "Your care direct payment"
+    if e.reason_code == "C":
+        return _asked_back_from_the_bank(e, sent)
     return Part(
         kind="payment_returned",
-        subject=f"{what} did not arrive",
+        subject=f"{_payment(sent).capitalize()} did not arrive",
         paragraphs=(
             f"On {day(sent.pay_on)} we paid {pounds(e.amount_pence)} for {days(sent.period)}. "
             f"The bank sent it back because {RETURN_REASONS[e.reason_code]}.",
@@ -76,21 +94,39 @@ def came_back(e: payments.PaymentReturned, budget: PersonalBudget) -> Part | Non
     )
 
 
+def _asked_back_from_the_bank(e: payments.PaymentReturned, sent: payments.Payment) -> Part:
+    return Part(
+        kind="payment_returned",
+        subject=f"We asked for {_payment(sent)} back",
+        paragraphs=(
+            f"On {day(sent.pay_on)} we paid {pounds(e.amount_pence)} for {days(sent.period)}. "
+            "We asked the bank to send it back, and it did.",
+            "We are holding the money. We will tell you what happens with it.",
+        ),
+        to_do=(
+            "If you do not know why we asked for it, call us.",
+            "If you cannot pay for your care because of this, call us at once.",
+        ),
+        payee_reference=sent.payee_reference,
+    )
+
+
 def not_taken(e: payments.PaymentRejected, budget: PersonalBudget) -> Part | None:
     """None where the bank says that the person who holds the account has died."""
     due = budget.payments[e.payment_reference]
     if e.reason_code in payments.DECEASED and not due.provider_reference:
         return None
-    what = "the payment to your provider" if due.provider_reference else "your care direct payment"
+    waits = e.reason_code in _NOT_THE_ACCOUNT
     return Part(
         kind="payment_returned",
-        subject=f"We could not make {what}",
+        subject=f"We could not make {_payment(due)}",
         paragraphs=(
             f"We were to pay {pounds(e.amount_pence)} for {days(due.period)} on {day(due.pay_on)}. "
             f"The bank did not take the payment because {REJECTION_REASONS[e.reason_code]}.",
             "Your money is safe. We are holding it for you.",
+            *(_PUTTING_RIGHT if waits else ()),
         ),
-        to_do=_WITH_THE_PROVIDER if due.provider_reference else _GIVE_DETAILS,
+        to_do=_WITH_THE_PROVIDER if due.provider_reference else _WAIT if waits else _GIVE_DETAILS,
         payee_reference=due.payee_reference,
     )
 
@@ -216,6 +252,12 @@ def return_accepted(e: spend_returns.SpendReturnAccepted, budget: PersonalBudget
 def clawback_notified(e: clawbacks.ClawbackNotified, budget: PersonalBudget) -> Part:
     asked = budget.clawbacks[e.clawback_reference]
     until = day(e.respond_by)
+    # Days that were overpaid are put right with the next payment, if there is one, as ever.
+    meanwhile = (
+        " We take no money while you are waiting for our answer."
+        if asked.cause_code != "overpayment"
+        else ""
+    )
     return Part(
         kind="clawback_notified",
         subject=f"We may ask you to pay back {pounds(asked.proposed_pence)}",
@@ -234,7 +276,7 @@ def clawback_notified(e: clawbacks.ClawbackNotified, budget: PersonalBudget) -> 
         ),
         disagree=(
             f"Tell us by {until} why you think it is wrong. Call us or write to us, and send "
-            "anything that shows it. We take no money while you are waiting for our answer."
+            f"anything that shows it.{meanwhile}"
         ),
     )
 
@@ -299,7 +341,7 @@ def recovery_capped(e: recovery.RecoveryCapped, budget: PersonalBudget) -> Part 
     return Part(
         kind="recovery_capped",
         subject="How you pay back what you owe",
-        paragraphs=(said, "What you still owe stays the same until it is paid."),
+        paragraphs=(said, "This does not change how much you owe."),
         to_do=("If this leaves you without enough to pay for your care, call us.",),
         disagree=LOOK_AGAIN,
     )

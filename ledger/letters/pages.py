@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from ledger.documents import page
+from ledger.documents import Council, page
 from ledger.letters.letter import Letter
 from ledger.private import Private
 from ledger.projections.words import day
@@ -17,23 +17,8 @@ from ledger.statements.wording import pounds
 if TYPE_CHECKING:
     from jinja2 import Template
 
+GIVE_THE_NUMBER = "Tell us this number when you get in touch."
 NOT_A_BENEFIT = "A care direct payment is money for your care and support. It is not a benefit."
-
-
-class Council(NamedTuple):
-    """Who writes: what is not known is empty."""
-
-    name: str
-    address: str
-    phone: str
-    email: str
-    complaints: str
-
-    @property
-    def ways(self) -> list[tuple[str, str]]:
-        """How to reach the council, the quickest first."""
-        ways = (("Phone", self.phone), ("Email", self.email), ("Post", self.address))
-        return [(name, way) for name, way in ways if way]
 
 
 class Envelope(Private, frozen=True, kw_only=True):
@@ -76,6 +61,7 @@ def letter_html(letter: Letter, council: Council, envelope: Envelope) -> str:
         facts=facts(letter, envelope),
         to_do=to_do(letter),
         disagree=disagree(letter),
+        give_the_number=GIVE_THE_NUMBER,
         not_a_benefit=NOT_A_BENEFIT,
     )
 
@@ -151,7 +137,7 @@ def _blocks(letter: Letter, council: Council, envelope: Envelope) -> Iterator[st
         yield _list(f"{name}: {way}" for name, way in council.ways)
     else:
         yield "Get in touch with the council."
-    yield f"Your personal budget is {letter.budget_reference}. Tell us this number."
+    yield f"Your personal budget is {letter.budget_reference}. {GIVE_THE_NUMBER}"
     yield NOT_A_BENEFIT
 
 

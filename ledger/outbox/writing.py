@@ -7,21 +7,27 @@ address. So two events of a month ago still make two letters, each true of its d
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
+
+from ledger.aggregates.event_sourced import stream_id
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.bank_file import working_days
 from ledger.calendar_cycles import pay_calendar
 from ledger.config import Settings
 from ledger.contacts import ContactDetails
+from ledger.dates import day_in_england
+from ledger.documents import Council
 from ledger.errors import BeyondBankHolidayData
 from ledger.letters.advice import NextPayDay
 from ledger.letters.letter import Letter
-from ledger.letters.pages import Council, Envelope, letter_html, letter_text
-from ledger.letters.telling import has_died, no_calendar, told
+from ledger.letters.pages import Envelope, letter_html, letter_text
+from ledger.letters.telling import Told, has_died, no_calendar, told
 from ledger.outbox.reading import budget_stream, histories
 from ledger.people import PayeeDetails, PersonDetails
 from ledger.private import Private
@@ -98,6 +104,7 @@ def _told(ledger: Ledger, noted: Iterable[Noted]) -> tuple[dict[str, Letter], se
     for one in noted:
         by_budget[one.budget_reference].append(one)
     next_pay_day = next_pay_day_of(ledger)
+    file_made_on = _file_made_on(ledger)
     letters: dict[str, Letter] = {}
     died: set[str] = set()
     for _, budget_reference, history in histories(ledger, map(budget_stream, by_budget)):
@@ -109,13 +116,36 @@ def _told(ledger: Ledger, noted: Iterable[Noted]) -> tuple[dict[str, Letter], se
             died.add(budget_reference)
         for one in wanted:
             letter = (
-                found.advices.get(one.payment_reference)
+                _advice(found, one, file_made_on)
                 if one.payment_reference
                 else found.letters.get(one.version)
             )
             if letter is not None:
                 letters[one.letter_reference] = letter
     return letters, died
+
+
+def _advice(found: Told, noted: Noted, file_made_on: Callable[[str, int], date]) -> Letter | None:
+    """An advice, of the day on which its bank file was made."""
+    advice = found.advices.get(noted.payment_reference)
+    if advice is None:
+        return None
+    cycle_reference = found.budget.payments[noted.payment_reference].cycle_reference
+    made_on = file_made_on(cycle_reference, noted.version)
+    return msgspec.structs.replace(advice, on=made_on)
+
+
+def _file_made_on(ledger: Ledger) -> Callable[[str, int], date]:
+    """The day in England on which an event of a cycle was recorded, by reference and version."""
+    events: Any = ledger.events  # the library's own type knows nothing of ours
+
+    @lru_cache(maxsize=64)
+    def recorded_on(cycle_reference: str, version: int) -> date:
+        stream = stream_id(PaymentCycle.STREAM, cycle_reference)
+        (issued,) = events.get(stream, gt=version - 1, lte=version)
+        return day_in_england(issued.event.recorded_at)
+
+    return recorded_on
 
 
 def _people_of(

@@ -148,3 +148,12 @@ def waiting(engine: Engine) -> list[WaitingItem]:
             WaitingItem(reference, on, report.QueuedItem(int(item), *rest))
             for reference, on, item, *rest in connection.execute(query)
         ]
+
+
+def reports_waiting(engine: Engine) -> list[tuple[str, date, int]]:
+    """The reports of which items wait, the oldest first: reference, day, how many items."""
+    c = BankReports.table.c
+    query = select(c.reference, c.reported_on, c.waiting_count).where(c.waiting_count > 0)
+    with engine.connect() as connection:
+        found = connection.execute(query.order_by(c.reported_on, c.reference))
+        return [(reference, on, count) for reference, on, count in found]

@@ -1,7 +1,7 @@
 """Finance totals: what each cycle comes to by funding stream and cost centre.
 
-`scheduled` comes from each budget's own payments and `issued` from the cycle's file, so that
-their agreement is a control and not a copy.
+`scheduled` comes from each budget's own payments and `issued` from the cycle's file, the one that
+the bank did not refuse, so that their agreement is a control and not a copy.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ _CONCERNED = (
     budget.PaymentReissued,
     budget.PaymentCancelled,
     cycle.CycleIssued,
+    cycle.CycleFileRefused,
 )
 
 
@@ -76,6 +77,9 @@ def _changes(entry: Entry) -> Iterator[tuple[Key, int, int]]:
             yield key, SCHEDULED, -total.amount_pence
     elif isinstance(event, cycle.CycleIssued):
         yield from _of_funding(event.reference, event.funding, ISSUED)
+    elif isinstance(event, cycle.CycleFileRefused):
+        for key, column, pence in _of_funding(event.reference, event.funding, ISSUED):
+            yield key, column, -pence
     elif isinstance(event, budget.PaymentConfirmed):
         yield from _of_funding(event.cycle_reference, event.funding, CONFIRMED)
     elif isinstance(event, budget.PaymentReturned):

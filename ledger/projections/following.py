@@ -48,7 +48,8 @@ from ledger.projections.tables import Appending, Entry, Key, Keyed, Reader
 from ledger.store import LogRow
 
 BATCH = 10_000
-REVISION = 1  # raise it when a projection means something else by the same columns
+MOST_BYTES = 16_000_000  # a batch as stored; a cycle's lines are large, and larger once decoded
+REVISION = 2  # raise it when a projection means something else by the same columns
 
 _metadata = MetaData()
 positions = Table(
@@ -162,7 +163,7 @@ class Projections:
 
     def _advance(self, connection: Connection, position: int) -> _Advance:
         """Apply one batch after a position, and record where that leaves the tables."""
-        log_rows = self._log.read_log(position, self._batch)
+        log_rows = _not_too_large(self._log.read_log(position, self._batch))
         if not log_rows:
             return _Advance(position, 0, None, "")
         entries, unreadable = _decoded(log_rows, open_from(connection))
@@ -294,6 +295,16 @@ def _keys(projection: Keyed, entries: Sequence[Entry]) -> set[Key]:
     return {
         key for e in entries if projection.concerns(type(e.event)) for key in projection.keys(e)
     }
+
+
+def _not_too_large(log_rows: Sequence[LogRow]) -> Sequence[LogRow]:
+    """As many of the rows as are not too large together, and at least one."""
+    size = 0
+    for count, (*_, state) in enumerate(log_rows):
+        size += len(state)
+        if size > MOST_BYTES:
+            return log_rows[: count or 1]
+    return log_rows
 
 
 def _decoded(log_rows: Sequence[LogRow], open_on: date) -> tuple[list[Entry], str]:

@@ -315,7 +315,7 @@ class Cycles:
             row[self._FILE] = [event.file_name, event.file_sha256, event.processing_on]
         elif isinstance(event, cycle.CycleFileRefused):
             row = rows[entry.stream,]
-            row[self._STATUS] = "approved"
+            row[self._STATUS], row[self._TAKEN] = "approved", 0
             row[self._FILE] = [None, None, None]
         elif isinstance(event, cycle.CycleAcknowledged):
             row = rows[entry.stream,]

@@ -13,13 +13,11 @@ from typing import Literal, get_args
 import msgspec
 from sqlalchemy import Engine, func, or_, select
 
+from ledger.aggregates.payments import ACT_WITHIN
 from ledger.dates import WorkingDays
 from ledger.projections.journal import Postings
 from ledger.projections.registers import Budgets, Payments
 from ledger.projections.words import RETURN_REASONS
-
-ACT_WITHIN = 3
-"""Working days within which money that came back should be acted on (Bacs returned credits)."""
 
 Age = Literal["in_time", "to_4_weeks", "to_13_weeks", "older"]
 AGES: dict[Age, str] = {
@@ -93,9 +91,7 @@ def _items(engine: Engine, on: date, days: WorkingDays) -> Iterator[SuspenseItem
     )
     with engine.connect() as connection:
         for budget, payment, cycle, pence, reason, held_from in connection.execute(query):
-            act_by = held_from
-            for _ in range(ACT_WITHIN):
-                act_by = days.next(act_by)
+            act_by = days.after(held_from, ACT_WITHIN)
             yield SuspenseItem(
                 budget_reference=budget,
                 payment_reference=payment,

@@ -27,7 +27,7 @@ REJECTION_REASONS = {
     "MD07": "the account holder has died",
     "RC01": "there is no such sort code",
     "RR04": "of a regulation",
-    "input_error": "of an error in the file",
+    "input_error": "of an error in what it was sent",
     "other": "of a reason of its own",
 }
 """What the codes of a payment that the bank did not take mean, after "because"."""

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ledger.aggregates.clawbacks import Deduction
-from ledger.documents import page, safe_cell
+from ledger.documents import Council, page, safe_cell
 from ledger.money import plain_pounds
 from ledger.projections.words import day
 from ledger.statements.statement import AdjustedDays, ComingPayment, Statement, StatementRow
@@ -123,7 +123,7 @@ def _csv_deduction(deduction: Deduction) -> str:
 # --- HTML -------------------------------------------------------------------------------------
 
 
-def statement_html(statement: Statement, council_name: str, name: str = "") -> str:
+def statement_html(statement: Statement, council: Council, name: str = "") -> str:
     """The statement as a page: one file, no script, nothing fetched, for screen and paper.
 
     The ledger knows no names: `name` is shown only if the caller gives one.
@@ -131,7 +131,7 @@ def statement_html(statement: Statement, council_name: str, name: str = "") -> s
     rows = statement.rows
     return _template().render(
         statement=statement,
-        council=council_name,
+        council=council,
         name=name,
         shows_adjustments=any(row.adjustments_pence for row in rows),
         shows_charges=any(row.charged_pence for row in rows),

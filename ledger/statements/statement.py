@@ -35,11 +35,12 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import next_period
 from ledger.dates import Period, day_in_england
 from ledger.entitlement import LineKind, adjustments, charges
-from ledger.errors import BudgetNotFound, PaymentsAreSuspended
+from ledger.errors import BudgetNotFound
 from ledger.recalculation import WeeklyChange, weekly
 from ledger.statements.moves import MOVES, Part, part_of, settled
 from ledger.statements.wording import (
     NEVER_CHANGES_WHAT_IS_OWED,
+    NOT_PAID_BECAUSE,
     PAID_BY,
     WORDS,
     new_days,
@@ -221,11 +222,15 @@ def _coming_payment(
 ) -> ComingPayment | None:
     """The first payment promised for a day after the period; else what the next would be.
 
-    None where nothing more is to be expected."""
+    One that came back, or that the bank did not take, is none: it is held or sent again. None
+    where nothing more is to be expected."""
     later = [
         (payment.pay_on, reference, payment)
         for reference, payment in budget.payments.items()
-        if payment.channel == channel and payment.pay_on > period.ends_on and payment.stands
+        if payment.channel == channel
+        and payment.pay_on > period.ends_on
+        and payment.stands
+        and payment.held is None
     ]
     if later:
         pay_on, reference, payment = min(later, key=lambda found: found[:2])
@@ -235,11 +240,8 @@ def _coming_payment(
     is_over = budget.closed is not None or not _is_expected(budget, channel)
     if is_over and due.owed_pence <= 0:
         return None
-    gates = tuple(
-        # The statement says in words of its own what is suspended.
-        refusal.rule if isinstance(refusal, PaymentsAreSuspended) else str(refusal)
-        for refusal in budget.failed_gates(coming, coming.starts_on, channel=channel)
-    )
+    refusals = budget.failed_gates(coming, coming.starts_on, channel=channel)
+    gates = tuple(NOT_PAID_BECAUSE[refusal.code] for refusal in refusals)
     return ComingPayment(coming, None, "", max(due.amount_pence, 0), min(due.owed_pence, 0), gates)
 
 

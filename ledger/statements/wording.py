@@ -85,7 +85,8 @@ ASKED_BACK = {
 _SUSPENDED_BECAUSE: dict[SuspensionReason, str] = {
     "hospital_stay": "you are in hospital",
     "care_home_stay": "you are staying in a care home",
-    "safeguarding": "the council is making sure that you are safe",
+    # Others may read the statement: what the worry is, is said in person.
+    "safeguarding": "of something the council will talk to you about",
     "return_missing": "the council has not had your account of what you spent",
     "account_query": "the council has a question about your account",
     "other": "of something the council has told you about",
@@ -108,6 +109,21 @@ NOT_PURSUED = {
     "dispute_upheld": "you disagreed and were right",
 }
 """Why money is not asked back after all, to follow "because" or a colon."""
+
+NOT_PAID_BECAUSE = {
+    "budget-is-closed": "Your personal budget has ended.",
+    "recipient-excluded": "The law does not let the council make a care direct payment to you.",
+    "offer-not-accepted": "You have not accepted the offer of a care direct payment yet.",
+    "agreement-not-signed": "The agreement about your care direct payment is not signed yet.",
+    "payee-not-verified": "The account to pay into has not been checked yet.",
+    "service-fund-not-held": "It is not settled yet which provider holds the money for you.",
+    "no-allocation-in-force": "No support is paid this way then.",
+    "payments-are-suspended": "Payments are suspended in full.",
+    # A death is spoken of in person.
+    "estate-case-is-open": "The council has a question and will get in touch.",
+    "returned-payment-not-settled": "An earlier payment did not arrive and is not settled yet.",
+}
+"""What stands in the way of the next payment, by the code of its gate."""
 
 
 def pounds(pence: int) -> str:
@@ -202,7 +218,7 @@ def suspended(term: SuspensionTerm) -> str:
     said += f" because {_SUSPENDED_BECAUSE[term.reason_code]}." if term.reason_code else "."
     said += MEANWHILE[term.interim_arrangement]
     if term.review_on is not None and not term.is_resumed:
-        said += f" The council will look at this again on {day(term.review_on)}."
+        said += f" The council will look at this again by {day(term.review_on)}."
     return said
 
 
