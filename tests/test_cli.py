@@ -19,6 +19,7 @@ import pytest
 
 from ledger.bank.bacs_reader import read_bacs
 from ledger.demo_data import caseload_csv
+from ledger.money import format_pounds
 from tests.bank_reports import Refused, input_report_xml
 from tests.pbledger import ROOT, Pbledger, start
 
@@ -261,7 +262,7 @@ def test_an_overpayment_is_clawed_back_for_exactly_what_is_overpaid(pbledger):
     confirm = f"--as bob budget confirm-clawback {known} --recovery repayment --amount"
     late = "--effective-on 2026-05-18"
     told = pbledger.refused("clawback-differs-from-overpayment", f"{confirm} 1.00 {late}")
-    assert f"overpaid by {paid} pence now" in told
+    assert f"overpaid by {format_pounds(paid)} now" in told
     pbledger.done(f"{confirm} {pounds} {late}")
     assert f"£{pounds}" in pbledger.done(f"budget balance {reference}")
 
