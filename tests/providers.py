@@ -15,6 +15,7 @@ from tests.given import FIRST_DAY, a_line, an_open_budget, tell
 from tests.main_job import a_row, says, tell_budget
 
 SUNRISE, HARBOUR = "SUNRISE", "HARBOUR"
+EARLY = "2026-03-27"
 
 
 # --- one by one ---------------------------------------------------------------------------
@@ -84,14 +85,22 @@ def a_provider_in(
     return new_account(ledger, reference, account_number)
 
 
-def new_account(ledger: Ledger, reference: str, account_number: str) -> str:
+def new_account(
+    ledger: Ledger, reference: str, account_number: str, day: date | str = EARLY
+) -> str:
     """Ann proposes another account for a provider and Bob verifies it; returns its reference."""
-    account = propose_account(ledger, reference, account_number)
-    verify_account(ledger, reference, account)
+    account = propose_account(ledger, reference, account_number, day=day)
+    verify_account(ledger, reference, account, day=day)
     return account
 
 
-def propose_account(ledger: Ledger, reference: str, account_number: str, by: str = "ann") -> str:
+def propose_account(
+    ledger: Ledger,
+    reference: str,
+    account_number: str,
+    by: str = "ann",
+    day: date | str = EARLY,
+) -> str:
     """Somebody proposes account details for a provider."""
     _, account = propose_provider_account(
         ledger,
@@ -99,15 +108,22 @@ def propose_account(ledger: Ledger, reference: str, account_number: str, by: str
         account_name=f"{reference} client account",
         sort_code="99-99-03",
         account_number=account_number,
-        said=says(by),
+        said=says(by, day),
     )
     return account
 
 
-def verify_account(ledger: Ledger, reference: str, account: str, by: str = "bob") -> Provider:
+def verify_account(
+    ledger: Ledger,
+    reference: str,
+    account: str,
+    by: str = "bob",
+    day: date | str = EARLY,
+) -> Provider:
     """Somebody verifies account details of a provider."""
+    said = says(by, day)
     return ledger.change(
-        Provider, reference, lambda p: p.verify_account(account_reference=account, **says(by))
+        Provider, reference, lambda p: p.verify_account(account_reference=account, **said)
     )
 
 
