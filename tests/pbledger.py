@@ -30,6 +30,8 @@ KEPT = (
     "modulus_tables",
     "contact_details",
     "letters",
+    "provider_details",
+    "provider_accounts",
     "idempotency_keys",
 )
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from ledger.aggregates.cycle_events import CycleLine, credits_of
+from ledger.aggregates.cycle_preparation import Preparation
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.payment_reference import new_payment_reference
 from ledger.aggregates.personal_budget import PersonalBudget
@@ -44,7 +45,14 @@ from tests.bank_reports import (
     input_report_xml,
     pain002_xml,
 )
-from tests.given import on
+from tests.given import (
+    a_confirmed_clawback,
+    a_payable_budget,
+    cycle_period,
+    on,
+    payment_for,
+    tell,
+)
 from tests.main_job import (
     a_caseload,
     a_ledger,
@@ -63,15 +71,20 @@ from tests.main_job import (
 from tests.providers import (
     HARBOUR,
     SUNRISE,
+    a_funded_budget,
     a_mixed_row,
+    a_provider,
     a_provider_in,
+    accounts_of,
     hold_fund,
+    manage,
     manage_in,
     new_account,
     propose_account,
     verify_account,
 )
 
+GOLDEN = Path(__file__).parent / "golden" / "breakdowns"
 SUN = "123456"
 BACK_ON = date(2026, 4, 8)
 OWN, FUND = 66_820, 80_000
@@ -464,6 +477,55 @@ def test_what_is_put_right_and_sent_again_has_columns_of_its_own(ledger: Ledger)
         parts = (line.support_pence, line.contribution_pence, line.put_right_pence,
                  line.deducted_pence, line.sent_again_pence)  # fmt: skip
         assert sum(parts) == line.amount_pence
+
+
+def a_cycle_with_everything() -> PaymentCycle:
+    """A cycle that pays Sunrise for three people, for all that a payment can be made of."""
+    budgets = [
+        a_funded_budget("PB000001"),
+        a_payable_budget("PB000002"),
+        a_funded_budget("PB000003"),
+    ]
+    for budget in (budgets[0], budgets[2]):
+        payment = payment_for(budget, cycle_period(1), "C2026-01", "service_fund")
+        tell(budget, "schedule_payment", **payment)
+    returned = {"payment_reference": next(iter(budgets[2].payments)), "reason_code": "B"}
+    tell(budgets[2], "return_payment", effective_on=BACK_ON, **returned)
+    tell(budgets[0], "revise_allocation", line_reference="L1", weekly_pence=21_000,
+         effective_on=on("04-20"))  # fmt: skip
+    manage(budgets[1])
+    for command, facts in a_confirmed_clawback(10_000, 4_000):
+        tell(budgets[1], command, **facts)
+    preparation = Preparation(
+        cycle_reference="C2026-02",
+        period=cycle_period(2),
+        pay_on=date(2026, 5, 1),
+        variance_percent=20,
+        reissue=[*budgets[2].payments],
+        accounts=accounts_of(a_provider()),
+    )
+    for budget in budgets:
+        preparation.consider(budget)
+    cycle = PaymentCycle("C2026-02")
+    cycle.prepare(
+        period=cycle_period(2),
+        pay_on=date(2026, 5, 1),
+        lines=preparation.lines(),
+        exceptions=preparation.exceptions(),
+        **says("ann"),
+    )
+    return cycle
+
+
+@pytest.mark.parametrize("name", ["sunrise.csv", "sunrise.html"])
+def test_the_breakdown_is_the_golden_file(name: str) -> None:
+    found = breakdown_of(a_cycle_with_everything(), SUNRISE)
+    made = (
+        breakdown_csv(found)
+        if name.endswith("csv")
+        else breakdown_html(found, "Example Council", "Sunrise Care Ltd")
+    )
+    assert made.encode() == (GOLDEN / name).read_bytes()
 
 
 # --- the statement --------------------------------------------------------------------------

@@ -44,7 +44,7 @@ from ledger.statements.wording import (
     kept_back,
     suspended,
 )
-from ledger.terms import FOR_EVER, InterimArrangement, SuspensionReason, SuspensionTerm
+from ledger.terms import FOR_EVER, Channel, InterimArrangement, SuspensionReason, SuspensionTerm
 from tests.api import BUDGET, an_api, approve, make_payable, prepare
 from tests.given import FIRST_DAY, a_line, cycle_period, on, pay_day, payment_for, tell
 from tests.pbledger import Pbledger
@@ -87,15 +87,17 @@ class Life:
             self.history.append(Recorded(self.budget.id, len(self.history) + 1, event))
         return self
 
-    def promised(self, period: Period, cycle: str = "C1") -> str:
-        payment = payment_for(self.budget, period, cycle)
+    def promised(
+        self, period: Period, cycle: str = "C1", channel: Channel = "direct_payment"
+    ) -> str:
+        payment = payment_for(self.budget, period, cycle, channel)
         for event in tell(self.budget, "schedule_payment", **payment):
             self.history.append(Recorded(self.budget.id, len(self.history) + 1, event))
         return str(payment["payment_reference"])
 
-    def paid(self, period: Period, cycle: str = "C1") -> str:
+    def paid(self, period: Period, cycle: str = "C1", channel: Channel = "direct_payment") -> str:
         """Paid as promised, on the Friday before the period."""
-        reference = self.promised(period, cycle)
+        reference = self.promised(period, cycle, channel)
         self.says(
             "confirm_payment",
             payment_reference=reference,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ledger.aggregates import (
     clawbacks,
     contributions,
@@ -29,17 +31,19 @@ _WHOSE: dict[payees.PayeeType, str] = {
 
 def account(e: payees.PayeeVerified, budget: PersonalBudget) -> Part:
     """A warning as much as news: someone may have put their own account in."""
-    assert budget.payee is not None, "it was just verified"
+    payee = budget.payee
+    assert payee is not None, "it was just verified"
+    said = "We will pay your care direct payment into this account. "
+    said += f"It is recorded as {_WHOSE[payee.payee_type]}. "
+    if payee.provider_reference:
+        said = f"We will pay your care direct payment to the provider {payee.provider_reference}. "
+        said += "The provider will hold the money for you. "
     return Part(
         kind="account_changed",
         subject="The account we pay your care direct payment into",
-        paragraphs=(
-            "We will pay your care direct payment into this account. "
-            f"It is recorded as {_WHOSE[budget.payee.payee_type]}. "
-            "This does not change a payment that is already on its way.",
-        ),
+        paragraphs=(f"{said}This does not change a payment that is already on its way.",),
         to_do=(
-            "If you did not ask for this, or it is not the right account, call us at once. "
+            "If you did not ask for this, or it is not right, call us at once. "
             "Someone may be trying to take your money.",
             "If your next payment does not come when you expect it, call us.",
             "Never tell anyone your PIN or your password. We will never ask you for them.",
@@ -74,6 +78,11 @@ def _payment(payment: payments.Payment) -> str:
     )
 
 
+def _because(reasons: Mapping[str, str], code: str) -> str:
+    """Why, as the sentence goes on. A death at a provider's bank is nothing to tell the person."""
+    return "" if code in payments.DECEASED else f" because {reasons[code]}"
+
+
 def came_back(e: payments.PaymentReturned, budget: PersonalBudget) -> Part | None:
     """None where the bank says that the person who holds the account has died."""
     sent = budget.payments[e.payment_reference]
@@ -86,7 +95,7 @@ def came_back(e: payments.PaymentReturned, budget: PersonalBudget) -> Part | Non
         subject=f"{_payment(sent).capitalize()} did not arrive",
         paragraphs=(
             f"On {day(sent.pay_on)} we paid {pounds(e.amount_pence)} for {days(sent.period)}. "
-            f"The bank sent it back because {RETURN_REASONS[e.reason_code]}.",
+            f"The bank sent it back{_because(RETURN_REASONS, e.reason_code)}.",
             "Your money is safe. We are holding it for you.",
         ),
         to_do=_WITH_THE_PROVIDER if sent.provider_reference else _GIVE_DETAILS,
@@ -122,7 +131,7 @@ def not_taken(e: payments.PaymentRejected, budget: PersonalBudget) -> Part | Non
         subject=f"We could not make {_payment(due)}",
         paragraphs=(
             f"We were to pay {pounds(e.amount_pence)} for {days(due.period)} on {day(due.pay_on)}. "
-            f"The bank did not take the payment because {REJECTION_REASONS[e.reason_code]}.",
+            f"The bank did not take the payment{_because(REJECTION_REASONS, e.reason_code)}.",
             "Your money is safe. We are holding it for you.",
             *(_PUTTING_RIGHT if waits else ()),
         ),
