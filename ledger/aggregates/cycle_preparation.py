@@ -127,10 +127,9 @@ class Preparation:
 
     def _consider(self, asked: _Asked) -> None:
         budget, channel = asked.budget, asked.channel
-        named = (r for r in self._reissue if r in budget.payments)
-        reissued = sorted(
-            {*self._corrected(asked)} | {r for r in named if budget.payments[r].channel == channel}
-        )
+        named = self._reissue & budget.payments.keys()
+        here = (reference for reference in named if budget.payments[reference].channel == channel)
+        reissued = sorted({*here, *self._corrected(asked)})
         due = budget.payment_due(self._period, channel)
         refusals = [
             *budget.failed_gates(self._period, self._pay_on, reissued, channel),

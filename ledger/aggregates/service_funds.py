@@ -15,6 +15,7 @@ from ledger.aggregates.event_sourced import Event, Said, applies, command
 from ledger.dates import day_in_england
 from ledger.entitlement import EntitlementLine
 from ledger.errors import ReferenceUsedForOtherFacts, ServiceFundNotOverpaid
+from ledger.money import format_pounds
 
 
 class ServiceFundHeld(Event):
@@ -81,8 +82,8 @@ class ServiceFunds(Allocations):
         overpaid_pence = -sum(line.amount_pence for line in lines)
         if amount_pence <= 0 or amount_pence != overpaid_pence:
             raise ServiceFundNotOverpaid(
-                f"The service fund of {self.reference} is overpaid by {max(overpaid_pence, 0)} "
-                f"pence now, not {amount_pence}.",
+                f"The service fund of {self.reference} is overpaid by "
+                f"{format_pounds(max(overpaid_pence, 0))} now, not {format_pounds(amount_pence)}.",
                 overpaid_pence=overpaid_pence,
             )
         self._record(
