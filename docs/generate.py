@@ -111,6 +111,7 @@ _STREAMS = {
     "personal-budget": "A personal budget",
     "payment-cycle": "A payment cycle",
     "bank-report": "A bank's report",
+    "provider": "A provider",
     "mass-change": "A mass change",
     "accounting-periods": "The accounts",
 }

@@ -53,6 +53,18 @@ def parse_roll_number(text: str, field: str = "roll_number") -> str:
     return reference
 
 
+def parse_account(
+    account_name: str, sort_code: str, account_number: str, roll_number: str = ""
+) -> tuple[str, str, str, str]:
+    """All four as they are kept; else the refusal of the first that cannot be read."""
+    return (
+        parse_account_name(account_name),
+        parse_sort_code(sort_code),
+        parse_account_number(account_number),
+        parse_roll_number(roll_number),
+    )
+
+
 def masked(account_number: str) -> str:
     """An account number as screens show it: "****5678"."""
     return f"****{account_number[-4:]}"

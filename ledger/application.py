@@ -18,6 +18,7 @@ from eventsourcing.persistence import (
     Mapper,
     OperationalError,
 )
+from msgspec import Struct
 from sqlalchemy import Engine, inspect
 
 from ledger import database, migrations, store
@@ -28,7 +29,9 @@ from ledger.aggregates.payees import PayeeSource, PayeeType
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import Tried, tried
+from ledger.aggregates.provider import Provider
 from ledger.bank.confirmation_of_payee import provider
+from ledger.commands import Command
 from ledger.config import Settings
 from ledger.contacts import Contacts
 from ledger.errors import (
@@ -38,16 +41,19 @@ from ledger.errors import (
     LedgerNotInitialised,
     MassChangeNotFound,
     PersonAlreadyKnown,
+    ProviderNotFound,
     Refusal,
     ReportNotFound,
     StoreUnavailable,
     VersionConflict,
 )
+from ledger.keyring import Keyring
 from ledger.modulus_tables import ModulusTables
 from ledger.payee_names import PayeeNames
 from ledger.payee_proposals import Proposal
-from ledger.people import Keyring, People, PersonDetails
+from ledger.people import People, PersonDetails
 from ledger.projections import all_projections
+from ledger.provider_details import ProviderDetails
 from ledger.restricted import Restricted
 from ledger.store import Beside, PostgresRecorder, SQLiteRecorder
 
@@ -59,6 +65,7 @@ _NOT_FOUND: dict[str, type[Refusal]] = {
     PaymentCycle.STREAM: CycleNotFound,
     MassChange.STREAM: MassChangeNotFound,
     BankReport.STREAM: ReportNotFound,
+    Provider.STREAM: ProviderNotFound,
 }
 
 
@@ -82,6 +89,7 @@ class Ledger(Application[UUID]):
         self.payee_names = PayeeNames(self.people, provider(settings.confirmation_of_payee))
         self.contacts = Contacts(self.people)
         self.restricted = Restricted(self.people)
+        self.provider_details = ProviderDetails(self.engine, self.keyring)
         self.modulus_tables = ModulusTables(self.engine)
         self.projections = all_projections(self.engine, self.recorder)
 
@@ -119,7 +127,7 @@ class Ledger(Application[UUID]):
     ) -> TAggregate:
         """Fold one aggregate from its events, all of them or those known at a moment.
 
-        Raises `BudgetNotFound` or `CycleNotFound`.
+        Raises the refusal of that kind, such as `BudgetNotFound`.
         """
         found = self.find(kind, reference, known_at)
         if found is None:
@@ -192,6 +200,13 @@ class Ledger(Application[UUID]):
             return aggregate
         raise ConcurrentChange(f"{reference} is being changed by others; try again.")
 
+    def give(self, command: Command, budget: PersonalBudget, arguments: Struct, said: Said) -> None:
+        """Give a budget a command. A provider that it names must be there and not have ended."""
+        provider_reference = getattr(arguments, "provider_reference", None)
+        if provider_reference is not None:
+            self.load(Provider, provider_reference).require_in_use(said["effective_on"])
+        command.give(budget, arguments, said)
+
     def try_out(
         self,
         reference: str,
@@ -226,25 +241,31 @@ class Ledger(Application[UUID]):
         ids = None
         if only is not None:
             ids = [stream_id(PersonalBudget.STREAM, reference) for reference in only]
-        yield from self._folded(ids)
+        yield from self._folded(PersonalBudget, ids)
+
+    def providers(self) -> Iterator[Provider]:
+        """Every provider, in no order."""
+        references = self.provider_details.names()
+        yield from self._folded(Provider, [stream_id(Provider.STREAM, r) for r in references])
 
     def other_budgets(self, known: Iterable[str]) -> Iterator[PersonalBudget]:
         """Every budget but those named."""
         named = {stream_id(PersonalBudget.STREAM, reference).hex for reference in known}
         streams = self.recorder.versions(PersonalBudget.STREAM)
-        yield from self._folded([UUID(stream) for stream in streams if stream not in named])
+        others = [UUID(stream) for stream in streams if stream not in named]
+        yield from self._folded(PersonalBudget, others)
 
-    def _folded(self, ids: Sequence[UUID] | None) -> Iterator[PersonalBudget]:
-        with closing(self.recorder.read_streams(PersonalBudget.STREAM, ids)) as rows:
+    def _folded(self, kind: type[TAggregate], ids: Sequence[UUID] | None) -> Iterator[TAggregate]:
+        with closing(self.recorder.read_streams(kind.STREAM, ids)) as rows:
             for _, stream in groupby(rows, key=itemgetter(0)):
-                budget: PersonalBudget | None = None
+                aggregate: TAggregate | None = None
                 for _, topic, state in stream:
                     event = store.decode(topic, state)
-                    if budget is None:
-                        budget = PersonalBudget(event.reference)  # type: ignore[attr-defined]
-                    budget.apply(event)
-                assert budget is not None, "a group is never empty"
-                yield budget
+                    if aggregate is None:
+                        aggregate = kind(event.reference)  # type: ignore[attr-defined]
+                    aggregate.apply(event)
+                assert aggregate is not None, "a group is never empty"
+                yield aggregate
 
     # --- people and payees ----------------------------------------------------------------
 

@@ -24,6 +24,8 @@ _DURABLE_RIGHTS = {
     "person_looks": "SELECT, INSERT",
     "legal_holds": "SELECT, INSERT",
     "erasures": "SELECT, INSERT",
+    "provider_details": "SELECT, INSERT",
+    "provider_accounts": "SELECT, INSERT",  # what was verified stays what is paid
     "bank_files": "SELECT, INSERT, UPDATE (sealed)",  # emptied when their time is over
     "bank_reports": "SELECT, INSERT, UPDATE (sealed)",
     "modulus_tables": "SELECT, INSERT",  # a table is never changed: another version is loaded

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select
 
-from ledger.aggregates.cycle_events import CycleLine
+from ledger.aggregates.cycle_events import CycleLine, credits_of
 from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
@@ -25,7 +25,9 @@ from ledger.durable import bank_files
 from ledger.errors import BankFileUnreadable, CycleAlreadyDecided, InvalidValue, PayeeUnknown
 from ledger.keyring import place
 from ledger.money import parse_pounds
-from ledger.people import Row
+from ledger.people import PayeeDetails, Row
+from ledger.provider_details import ProviderAccount
+from ledger.providers import require_same_accounts
 
 _RECORDED_AS: dict[FileFormat, str] = {
     "bacs18": "bacs-standard-18",
@@ -95,6 +97,7 @@ def make_bank_file(
     """
     kind = kind or file_kind(ledger.settings)
     cycle.require_issuable()
+    require_same_accounts(ledger, cycle, "cancel it and prepare another")
     assert cycle.prepared is not None, "an approved cycle was prepared"
     pay_on, days = cycle.prepared.pay_on, working_days(ledger)
     processing_on = processing_day(kind.rails, pay_on, created_on=created_on, working_days=days)
@@ -120,8 +123,8 @@ def make_bank_file(
         file_name=file_name,
         file_format=kind.recorded_as,
         file_sha256=sha256,
-        record_count=len(cycle.lines),
-        total_pence=sum(line.amount_pence for line in cycle.lines),
+        record_count=len(credits),
+        total_pence=sum(credit.amount_pence for credit in credits),
         submission_serial=serial,
         processing_on=processing_on,
         **said,
@@ -231,18 +234,24 @@ def _originator(settings: Settings) -> OriginatingAccount:
 
 
 def _credits(ledger: Ledger, lines: Sequence[CycleLine]) -> list[Credit]:
-    payees = ledger.people.payees([line.payee_reference for line in lines])
+    """The credits with their accounts; those to providers are for all their payments together."""
+    payees: dict[str, PayeeDetails | ProviderAccount] = {
+        **ledger.people.payees([line.payee_reference for line in lines if not line.bulk_reference]),
+        **ledger.provider_details.accounts(
+            line.payee_reference for line in lines if line.bulk_reference
+        ),
+    }
     credits = []
-    for line in lines:
-        payee = payees.get(line.payee_reference)
+    for reference, payee_reference, amount_pence in credits_of(lines):
+        payee = payees.get(payee_reference)
         if payee is None:
-            raise PayeeUnknown(f"The payee of {line.budget_reference} can no longer be read.")
+            raise PayeeUnknown(f"The payee of {reference} can no longer be read.")
         credits.append(
             Credit(
                 sort_code=payee.sort_code,
                 account_number=payee.account_number,
-                amount_pence=line.amount_pence,
-                reference=line.payment_reference,
+                amount_pence=amount_pence,
+                reference=reference,
                 payee_name=payee.account_name,
             )
         )

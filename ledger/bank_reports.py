@@ -18,6 +18,7 @@ from eventsourcing.persistence import IntegrityError
 from sqlalchemy import select
 
 from ledger.aggregates.bank_report import BankReport, QueuedItem, ReportKind
+from ledger.aggregates.cycle_events import credits_of
 from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.payments import BankRejection
@@ -40,7 +41,7 @@ from ledger.errors import (
 from ledger.keyring import place
 from ledger.money import format_pounds
 from ledger.projections.audit import sentence
-from ledger.report_items import Judged, Rejected, put_by_hand
+from ledger.report_items import Judged, Rejected
 from ledger.store import Beside
 
 _PREFIX: dict[ReportKind, str] = {
@@ -290,8 +291,7 @@ def _status(judged: Judged, report: StatusReport, reference: str) -> PaymentCycl
             if item.outcome == "rejected"
         ),
     )
-    assert cycle.prepared is not None, "its file was made"
-    every_one = len(report.items) == cycle.prepared.line_count
+    every_one = len(report.items) == len(credits_of(cycle.lines))
     is_taken = report.unlisted == "accepted" or (every_one and outcomes <= {"accepted", "rejected"})
     cycle.acknowledge(
         report_reference=reference,
@@ -322,53 +322,12 @@ def _cycle_of(ledger: Ledger, which: Any, what: str) -> PaymentCycle:
 
 
 def _require_totals(cycle: PaymentCycle, what: str, count: int | None, pence: int | None) -> None:
-    """A report that states totals states those of the file."""
-    assert cycle.prepared is not None, "its file was made"
-    made = cycle.prepared.line_count, cycle.prepared.total_pence
+    """A report that states totals states those of the file: of its credits."""
+    credits = credits_of(cycle.lines)
+    made = len(credits), sum(credit.amount_pence for credit in credits)
     said = made[0] if count is None else count, made[1] if pence is None else pence
     if said != made:
         raise ReportTotalsDiffer(
             f"{what} had {made[0]} payment(s) of {format_pounds(made[1])} in all; the report says "
             f"{said[0]} of {format_pounds(said[1])}."
         )
-
-
-# --- the queue ------------------------------------------------------------------------------
-
-
-def match_item(
-    ledger: Ledger,
-    reference: str,
-    item: int,
-    *,
-    budget_reference: str,
-    payment_reference: str,
-    reason_code: str = "",
-    said: Said,
-    beside: Callable[[BankReport], Sequence[Beside]] | None = None,
-) -> BankReport:
-    """Record a queued item on the payment that someone found it to be about.
-
-    `reason_code` is given where the bank's own is none that the ledger knows. Raises what
-    `put_by_hand` does.
-    """
-    for _ in range(ATTEMPTS):
-        report = ledger.load(BankReport, reference)
-        queued = report.require_queued(item)
-        budget = ledger.budget(budget_reference)
-        recorded = put_by_hand(
-            ledger, report, queued, budget, payment_reference, reason_code or queued.code, said
-        )
-        report.match(
-            item=item,
-            budget_reference=budget_reference,
-            payment_reference=payment_reference,
-            **said,
-        )
-        try:
-            events = [*report.collect_events(), *recorded]
-            ledger.append(events, beside(report) if beside else ())
-        except IntegrityError:
-            continue
-        return report
-    raise ConcurrentChange(f"{reference} is being changed by others; try again.")

@@ -21,21 +21,23 @@ The days are those of the whole budget, not of the line. A line that begins half
 therefore a change of its rate, in that cycle and in the next; a budget that begins half-way
 through is a part period. If the days are the same, all is rate, rounding included; if the rate
 is the same, all is days. Funding stream and cost centre play no part: recoding is no change.
+What is paid into a service fund is set against what was paid into it, apart from the rest.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Literal, get_args
 
 import msgspec
 
-from ledger.aggregates.light_cycles import PaidBudget, PaidCycle
+from ledger.aggregates.light_cycles import PaidBudget, PaidBudgets, PaidCycle, nothing_listed
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.dates import Period
 from ledger.money import divide_half_up
+from ledger.terms import CHANNELS
 
 Outcome = Literal["new", "stopped", "changed", "unchanged"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -145,7 +147,8 @@ def cycle_differences(now: PaidCycle, was: PaidCycle | None) -> CycleDifferences
     """What changed from one cycle to another, and why."""
     compared = _compared(now)
     before = _compared(was) if was is not None else None
-    budgets = tuple(budget_differences(was.budgets if was is not None else {}, now.budgets))
+    paid_before = was.budgets if was is not None else nothing_listed()
+    budgets = tuple(budget_differences(paid_before, now.budgets))
     outcomes, causes = outcome_totals(budgets), cause_totals(budgets)
     was_pence = before.total_pence if before is not None else 0
     difference = compared.total_pence - was_pence
@@ -213,38 +216,47 @@ def biggest_first(budgets: Iterable[BudgetDifference], cause: str = "") -> list[
 # --- budget by budget -----------------------------------------------------------------------
 
 
-def budget_differences(
-    was: Mapping[str, PaidBudget], now: Mapping[str, PaidBudget]
-) -> Iterator[BudgetDifference]:
+def budget_differences(was: PaidBudgets, now: PaidBudgets) -> Iterator[BudgetDifference]:
     """Every budget that either cycle pays, in order of reference."""
-    nothing = PaidBudget()
-    for reference in sorted(was.keys() | now.keys()):
-        before, after = was.get(reference, nothing), now.get(reference, nothing)
-        if not before.payments and not after.payments:
+    references = {r for cycle in (was, now) for budgets in cycle.values() for r in budgets}
+    for reference in sorted(references):
+        before, after = _of_budget(was, reference), _of_budget(now, reference)
+        was_paid, now_paid = (any(paid.payments for paid in side) for side in (before, after))
+        if not was_paid and not now_paid:
             continue
-        parts = _causes(before, after)
-        causes = tuple(CauseAmount(c, parts[c]) for c in CAUSES if parts.get(c)) if parts else ()
-        difference = after.paid_pence - before.paid_pence
+        parts: Counter[Cause] = Counter()
+        for was_by, now_by in zip(before, after, strict=True):
+            parts.update(_causes(was_by, now_by))
+        causes = tuple(CauseAmount(cause, parts[cause]) for cause in CAUSES if parts[cause])
+        was_pence, now_pence = (sum(paid.paid_pence for paid in side) for side in (before, after))
+        difference = now_pence - was_pence
         assert sum(one.amount_pence for one in causes) == difference, f"{reference}: causes tie"
+        codes = _codes(after)
         outcome: Outcome
-        if not before.payments:
-            first = "first_payment" in after.codes
-            outcome, reasons = "new", ("first_payment",) if first else before.codes
-        elif not after.payments:
-            outcome, reasons = "stopped", after.codes
+        if not was_paid:
+            first = "first_payment" in codes
+            outcome, reasons = "new", ("first_payment",) if first else _codes(before)
+        elif not now_paid:
+            outcome, reasons = "stopped", codes
         elif causes:
-            outcome, reasons = "changed", tuple(c for c in after.codes if c != "first_payment")
+            outcome, reasons = "changed", tuple(c for c in codes if c != "first_payment")
         else:
             outcome, reasons = "unchanged", ()
         yield BudgetDifference(
-            reference,
-            outcome,
-            before.paid_pence,
-            after.paid_pence,
-            difference,
-            causes,
-            reasons,
+            reference, outcome, was_pence, now_pence, difference, causes, reasons
         )
+
+
+_NOTHING = PaidBudget()
+
+
+def _of_budget(cycle: PaidBudgets, reference: str) -> list[PaidBudget]:
+    """What a cycle pays a budget, by each channel."""
+    return [cycle[channel].get(reference, _NOTHING) for channel in CHANNELS]
+
+
+def _codes(paid: Iterable[PaidBudget]) -> tuple[str, ...]:
+    return tuple(sorted({code for by_channel in paid for code in by_channel.codes}))
 
 
 def _causes(was: PaidBudget, now: PaidBudget) -> Mapping[Cause, int]:

@@ -20,6 +20,7 @@ from ledger.aggregates.event_sourced import Recorded, Said, stream_id
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.payments import PaymentReissued, PaymentReturned
 from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.aggregates.provider import Provider
 from ledger.application import Ledger
 from ledger.bank.bacs_reader import read_bacs
 from ledger.bank.files import write_whole
@@ -43,14 +44,18 @@ from ledger.projections.audit import sentence
 from ledger.projections.balances import all_balances, balances_of
 from ledger.projections.postings import ACCOUNTS
 from ledger.projections.suspense import suspense
+from ledger.providers import propose_provider_account, register_provider
+from ledger.statements.breakdown import breakdown_of
 from ledger.verification import Verification, verify_ledger
 
-STEPS = 16
+STEPS = 17
 EXAMPLE = Path(__file__).parents[1] / "examples" / "caseload.csv"
 FIRST, SECOND = "C2026-01", "C2026-02"
 FIRST_PERIOD, SECOND_PERIOD = four_weekly(date(2026, 4, 6)), four_weekly(date(2026, 5, 4))
 REVISED, RETURNED, SUSPENDED = "PB000015", "PB000025", "PB000046"
 """Three budgets to which something happens between the two cycles."""
+
+PROVIDER = "SUNRISE"
 
 AS_OF = date(2026, 5, 1)
 EARLIER, LATER = datetime(2026, 4, 17, 17, tzinfo=UTC), datetime(2026, 4, 24, 17, tzinfo=UTC)
@@ -126,6 +131,26 @@ class Demo:
             checked = verify_payees(ledger, references=None, said=said(BOB, date(2026, 3, 24)))
             self.tell(f"{checked.verified} accounts verified by {BOB}, who proposed none of them")
 
+    def provider(self, ledger: Ledger) -> None:
+        with self.step("Say which provider holds the individual service funds"):
+            day = date(2026, 3, 25)
+            register_provider(ledger, PROVIDER, "Sunrise Care Ltd", said=said(ALICE, day))
+            _, account = propose_provider_account(
+                ledger, PROVIDER, account_name="Sunrise client account",
+                sort_code="99-99-62", account_number="90000062", said=said(ALICE, day),
+            )  # fmt: skip
+            checked = said(BOB, day, 15)
+            ledger.change(
+                Provider, PROVIDER, lambda p: p.verify_account(account_reference=account, **checked)
+            )
+            for budget in sorted(ledger.budgets(), key=lambda budget: budget.reference):
+                if budget.has_service_fund:
+                    held = said(ALICE, day, 16, effective_on=budget.terms.starts_on)
+                    self.change(
+                        ledger, budget.reference, "hold_service_fund", held,
+                        provider_reference=PROVIDER,
+                    )  # fmt: skip
+
     def prepare(
         self, ledger: Ledger, reference: str, period: Period, pay_on: date, on: date,
     ) -> PaymentCycle:  # fmt: skip
@@ -165,6 +190,9 @@ class Demo:
             made = said(CAROL, issued_on)
             path = issue_cycle(ledger, cycle.reference, created_on=issued_on, said=made)
             self.tell(f"{path}: Bacs Standard 18, {path.stat().st_size:,} bytes")
+            found = breakdown_of(cycle, PROVIDER)
+            together = f"{len(found.lines)} people, {pounds(found.totals.amount_pence)}"
+            self.tell(f"One credit of it is to {PROVIDER}, for {together}")
         return path
 
     def settle(self, ledger: Ledger, reference: str, on: date) -> None:
@@ -310,6 +338,7 @@ def run(folder: Path) -> Verification:
     with Ledger(demo.settings) as ledger:
         demo.users(ledger)
         demo.caseload(ledger)
+        demo.provider(ledger)
         first = demo.prepare(ledger, FIRST, FIRST_PERIOD, date(2026, 4, 2), date(2026, 3, 26))
         demo.approve_and_issue(ledger, first, date(2026, 3, 27), date(2026, 3, 30))
         demo.settle(ledger, FIRST, date(2026, 4, 2))
@@ -353,6 +382,7 @@ def _what_next(demo: Demo) -> None:
         f"{name} budget show {REVISED} --on 2026-04-20",
         f"{name} budget history {RETURNED}",
         f"{name} suspense --on 2026-04-20",
+        f"{name} cycle breakdown {SECOND} --provider {PROVIDER}",
         f"{name} cycle exceptions {SECOND} --code amount_differs",
         f"{name} cycle totals {SECOND}",
         f"{name} --as you cycle prepare C2026-03 --from 2026-06-01 --pay-on 2026-05-29",

@@ -64,6 +64,24 @@ budget_looks = Table(
     Index("ix_budget_looks_looked_by", "looked_by", "looked_at"),
 )
 
+provider_details = Table(
+    "provider_details",
+    durable,
+    Column("provider_reference", Text, primary_key=True),
+    Column("name_sealed", LargeBinary, nullable=False),
+    Column("recorded_at", Text, nullable=False),
+)
+
+provider_accounts = Table(
+    "provider_accounts",
+    durable,
+    Column("account_reference", Text, primary_key=True),
+    Column("provider_reference", Text, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("fingerprint", Text, nullable=False, index=True),
+    Column("recorded_at", Text, nullable=False),
+)
+
 bank_files = Table(
     "bank_files",
     durable,

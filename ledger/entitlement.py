@@ -21,7 +21,14 @@ import msgspec
 
 from ledger.dates import Period
 from ledger.money import apportion, for_days
-from ledger.terms import AllocationTerm, ContributionTerm, Deployment, Terms, suspension_on
+from ledger.terms import (
+    AllocationTerm,
+    Channel,
+    ContributionTerm,
+    Deployment,
+    Terms,
+    suspension_on,
+)
 
 LineKind = Literal["allocation", "one_off", "retainer", "contribution", "charge"]
 """A contribution is taken off a payment; a charge is a contribution that is invoiced."""
@@ -33,7 +40,8 @@ class EntitlementLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False)
     """One component over one segment of days. `amount_pence` is negative where it reduces.
 
     `window` is the run of days it is paid with; an adjustment corrects a window paid before
-    and has no rate or days of its own."""
+    and has no rate or days of its own. `channel` is how its money leaves the budget; each has
+    windows of its own."""
 
     kind: LineKind
     line_reference: str
@@ -45,6 +53,7 @@ class EntitlementLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False)
     ends_on: date
     weekly_pence: int = 0
     adjustment: bool = False
+    channel: Channel = "direct_payment"
 
     @property
     def days(self) -> int:
@@ -84,6 +93,26 @@ class _Component(NamedTuple):
     line_reference: str
     funding_stream: str
     cost_centre: str
+    channel: Channel
+
+    @classmethod
+    def of(
+        cls, kind: LineKind, part: AllocationTerm | EntitlementLine, channel: Channel
+    ) -> _Component:
+        return cls(kind, part.line_reference, part.funding_stream, part.cost_centre, channel)
+
+    def line(
+        self,
+        window: Period,
+        pence: int,
+        starts_on: date,
+        ends_on: date,
+        weekly_pence: int = 0,
+        adjustment: bool = False,
+    ) -> EntitlementLine:
+        return EntitlementLine(
+            *self[:4], window, pence, starts_on, ends_on, weekly_pence, adjustment, self.channel
+        )
 
 
 def _boundaries(terms: Terms, window: Period) -> list[date]:
@@ -102,36 +131,30 @@ def _boundaries(terms: Terms, window: Period) -> list[date]:
     return sorted(day for day in days if first <= day <= last + _DAY)
 
 
-def _weekly_rates(terms: Terms, on: date) -> dict[_Component, int]:
-    """Each component's signed weekly pence on one day, of what is paid."""
-    payable = [
-        term
-        for term in terms.allocations
-        if term.weekly_pence and term.is_paid and term.in_force_on(on)
-    ]
+def _weekly_rates(terms: Terms, on: date, channel: Channel) -> dict[_Component, int]:
+    """Each component's signed weekly pence on one day, of what is paid by a channel."""
+    paid_out = [t for t in terms.allocations if t.weekly_pence and t.channel and t.in_force_on(on)]
+    payable = [term for term in paid_out if term.channel == channel]
     if not payable:
         return {}
     suspension = suspension_on(terms.suspensions, on)
     if suspension is not None:
-        return _retainer_rates(payable, suspension.retainer_weekly_pence)
-    rates = {
-        _Component("allocation", t.line_reference, t.funding_stream, t.cost_centre): t.weekly_pence
-        for t in payable
-    }
-    for t, taken, is_netted in _contribution_shares(terms, on, payable):
-        if is_netted:
-            key = _Component("contribution", t.line_reference, t.funding_stream, t.cost_centre)
-            rates[key] = -taken
+        return _retainer_rates(paid_out, suspension.retainer_weekly_pence, channel)
+    rates = {_Component.of("allocation", term, channel): term.weekly_pence for term in payable}
+    if channel == "direct_payment":
+        for term, taken, is_netted in _contribution_shares(terms, on, payable):
+            if is_netted:
+                rates[_Component.of("contribution", term, channel)] = -taken
     return rates
 
 
-def _weekly_charges(terms: Terms, on: date) -> dict[_Component, int]:
+def _weekly_charges(terms: Terms, on: date, channel: Channel) -> dict[_Component, int]:
     """Each line's weekly pence on one day, of the contribution that is charged by invoice."""
     if suspension_on(terms.suspensions, on) is not None:
         return {}
     return {
-        _Component("charge", t.line_reference, t.funding_stream, t.cost_centre): taken
-        for t, taken, is_netted in _contribution_shares(terms, on)
+        _Component.of("charge", term, channel): taken
+        for term, taken, is_netted in _contribution_shares(terms, on)
         if not is_netted
     }
 
@@ -188,18 +211,22 @@ def contribution_weekly_pence(terms: Terms, on: date) -> int:
     return sum(taken for _, taken, _ in _contribution_shares(terms, on))
 
 
-def _retainer_rates(payable: Sequence[AllocationTerm], retainer: int) -> dict[_Component, int]:
-    weekly = [term.weekly_pence for term in payable]
+def _retainer_rates(
+    paid_out: Sequence[AllocationTerm], retainer: int, channel: Channel
+) -> dict[_Component, int]:
+    """What a channel gets of a retainer, which all lines share whose money leaves the budget."""
+    weekly = [term.weekly_pence for term in paid_out]
     shares = apportion(min(retainer, sum(weekly)), weekly)
     return {
-        _Component("retainer", t.line_reference, t.funding_stream, t.cost_centre): share
-        for t, share in zip(payable, shares, strict=True)
-        if share
+        _Component.of("retainer", term, channel): share
+        for term, share in zip(paid_out, shares, strict=True)
+        if share and term.channel == channel
     }
 
 
 WorkedOut = Callable[[Terms, Period], list[EntitlementLine]]
-"""The lines of one window: `entitlement` for what is paid, `charges` for what is invoiced."""
+"""The lines of one window: `entitlement` for what is paid as a direct payment, `service_funds`
+for what is paid to a provider, `charges` for what is invoiced."""
 
 
 def entitlement(terms: Terms, window: Period) -> list[EntitlementLine]:
@@ -209,22 +236,45 @@ def entitlement(terms: Terms, window: Period) -> list[EntitlementLine]:
     change does not add a rounding. Contribution lines are negative (net basis); what is charged
     by invoice is not here but in `charges`.
     """
-    return [*_segments(terms, window, _weekly_rates), *_one_offs(terms, window)]
+    return _paid(terms, window, "direct_payment")
+
+
+def service_funds(terms: Terms, window: Period) -> list[EntitlementLine]:
+    """The lines owed for one window to the provider who holds the individual service fund.
+
+    No contribution is taken off them: what is set against them is in `charges`.
+    """
+    return _paid(terms, window, "service_fund")
+
+
+PAID_BY: dict[Channel, WorkedOut] = {"direct_payment": entitlement, "service_fund": service_funds}
+"""How what is paid by each channel is worked out."""
 
 
 def charges(terms: Terms, window: Period) -> list[EntitlementLine]:
     """The contribution that the person is invoiced for one window, positive, line by line."""
-    return list(_segments(terms, window, _weekly_charges))
+    return list(_segments(terms, window, "direct_payment", _weekly_charges))
+
+
+def _paid(terms: Terms, window: Period, channel: Channel) -> list[EntitlementLine]:
+    if not any(term.channel == channel for term in terms.allocations):
+        return []
+    lines = list(_segments(terms, window, channel, _weekly_rates))
+    lines.extend(_one_offs(terms, window, channel))
+    return lines
 
 
 def _segments(
-    terms: Terms, window: Period, rates_on: Callable[[Terms, date], dict[_Component, int]]
+    terms: Terms,
+    window: Period,
+    channel: Channel,
+    rates_on: Callable[[Terms, date, Channel], dict[_Component, int]],
 ) -> Iterator[EntitlementLine]:
     boundaries = _boundaries(terms, window)
     segments: dict[_Component, list[tuple[date, date, int]]] = {}
     for starts_on, next_start in pairwise(boundaries):
         ends_on = next_start - _DAY
-        for component, weekly in rates_on(terms, starts_on).items():
+        for component, weekly in rates_on(terms, starts_on, channel).items():
             stack = segments.setdefault(component, [])
             if stack and stack[-1][2] == weekly and stack[-1][1] + _DAY == starts_on:
                 stack[-1] = (stack[-1][0], ends_on, weekly)
@@ -232,34 +282,20 @@ def _segments(
                 stack.append((starts_on, ends_on, weekly))
     for component, stack in segments.items():
         for starts_on, ends_on, weekly in stack:
-            yield EntitlementLine(
-                *component,
-                window=window,
-                amount_pence=for_days(weekly, (ends_on - starts_on).days + 1),
-                starts_on=starts_on,
-                ends_on=ends_on,
-                weekly_pence=weekly,
-            )
+            pence = for_days(weekly, (ends_on - starts_on).days + 1)
+            yield component.line(window, pence, starts_on, ends_on, weekly)
 
 
-def _one_offs(terms: Terms, window: Period) -> Iterator[EntitlementLine]:
+def _one_offs(terms: Terms, window: Period, channel: Channel) -> Iterator[EntitlementLine]:
     for t in terms.allocations:
         if (
             t.one_off_pence
-            and t.is_paid
+            and t.channel == channel
             and window.contains(t.starts_on)
             and terms.starts_on <= t.starts_on <= terms.ends_on
         ):
-            yield EntitlementLine(
-                "one_off",
-                t.line_reference,
-                t.funding_stream,
-                t.cost_centre,
-                window=window,
-                amount_pence=t.one_off_pence,
-                starts_on=t.starts_on,
-                ends_on=t.starts_on,
-            )
+            once = _Component.of("one_off", t, channel)
+            yield once.line(window, t.one_off_pence, t.starts_on, t.starts_on)
 
 
 def _unpaid_windows(paid: Iterable[Period], first: date, period: Period) -> Iterator[Period]:
@@ -310,8 +346,7 @@ def adjustments(
     for line in settled:
         if line.window.ends_on >= changed_from:
             components = by_window.setdefault(line.window, defaultdict(int))
-            key = _Component(line.kind, line.line_reference, line.funding_stream, line.cost_centre)
-            components[key] += line.amount_pence
+            components[_Component.of(line.kind, line, line.channel)] += line.amount_pence
     for window, components in by_window.items():
         yield from _adjustments(window, components, worked_out(terms, window))
 
@@ -321,18 +356,11 @@ def _adjustments(
 ) -> Iterator[EntitlementLine]:
     difference = {component: -pence for component, pence in already.items()}
     for line in lines:
-        key = _Component(line.kind, line.line_reference, line.funding_stream, line.cost_centre)
+        key = _Component.of(line.kind, line, line.channel)
         difference[key] = difference.get(key, 0) + line.amount_pence
     for component, pence in difference.items():
         if pence:
-            yield EntitlementLine(
-                *component,
-                window=window,
-                amount_pence=pence,
-                starts_on=window.starts_on,
-                ends_on=window.ends_on,
-                adjustment=True,
-            )
+            yield component.line(window, pence, window.starts_on, window.ends_on, 0, True)
 
 
 def recovering_at_most(lines: Sequence[EntitlementLine], most_pence: int) -> list[EntitlementLine]:

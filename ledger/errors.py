@@ -379,6 +379,18 @@ class PaymentAlreadySettled(Refusal):
     status = 409
 
 
+class ServiceFundNotHeld(Refusal):
+    """Individual service funds can be paid once a provider is named who holds them."""
+
+
+class ProviderAccountNotVerified(Refusal):
+    """A provider can be paid once an account of theirs is verified by a second person."""
+
+
+class ServiceFundNotOverpaid(Refusal):
+    """What a provider pays back must be exactly what days already paid are overpaid by."""
+
+
 class ReturnedPaymentNotSettled(Refusal):
     """Money came back and is held: it must be sent again or refunded before more is paid."""
 
@@ -641,6 +653,22 @@ class PayeeUnknown(Refusal):
     status = 404
 
 
+class ProviderNotFound(Refusal):
+    """There is no provider with that reference."""
+
+    status = 404
+
+
+class ProviderAlreadyKnown(Refusal):
+    """A provider's reference must not be that of a provider of another name."""
+
+    status = 409
+
+
+class ProviderHasEnded(Refusal):
+    """Nothing is begun or paid with a provider after its last day."""
+
+
 class SealBroken(Refusal):
     """Sealed data did not open: it was altered, moved, or sealed with another key."""
 
@@ -739,8 +767,14 @@ class CycleChangedSinceSeen(Refusal):
     status = 409
 
 
+class ProviderNotInCycle(Refusal):
+    """A breakdown is of what a cycle pays a provider; this cycle pays that provider nothing."""
+
+    status = 404
+
+
 class CycleOutOfDate(Refusal):
-    """A budget changed since the cycle was prepared, so the approval is void; prepare again."""
+    """A budget or a provider's account changed since the cycle was prepared; prepare again."""
 
     status = 409
 

@@ -116,7 +116,7 @@ def check_numbers(
     count, unreadable = 0, 0
     changed: list[NumberChanged] = []
     for budgets in batches(_chosen(ledger, references), AT_A_TIME):
-        known = [payee.payee_reference for budget in budgets for payee in budget.known_payees]
+        known = [payee.payee_reference for budget in budgets for payee in budget.own_payees]
         details = ledger.people.payees(known)
         count += len(known)
         unreadable += sum(reference not in details for reference in known)
@@ -134,7 +134,7 @@ def check_numbers(
 def _changed(
     budget: PersonalBudget, details: Mapping[str, PayeeDetails], table: TableInForce
 ) -> Iterator[NumberChanged]:
-    for payee in budget.known_payees:
+    for payee in budget.own_payees:
         account = details.get(payee.payee_reference)
         if account is None:
             continue
@@ -204,7 +204,7 @@ def names_to_check(
     found = [
         (budget.reference, payee)
         for budget in _chosen(ledger, references)
-        for payee in budget.known_payees
+        for payee in budget.own_payees
         if payee.name_check is None
     ]
     return sorted(found, key=lambda one: (one[0], one[1].payee_reference))

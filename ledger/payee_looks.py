@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-import msgspec
 from sqlalchemy import select
 
 from ledger.aggregates.payees import PayeeProposed
@@ -20,6 +19,7 @@ from ledger.durable import payee_looks
 from ledger.errors import BudgetNotFound
 from ledger.people import moment_text
 from ledger.private import Private
+from ledger.provider_details import ProviderAccount
 from ledger.store import Beside
 
 LookReason = Literal["verifying", "correcting", "dispute", "audit", "subject_access"]
@@ -38,11 +38,13 @@ class Look(NamedTuple):
 class PayeeInFull(Private, frozen=True):
     """All that is known of an account, and the name that came back for it last, if one did.
 
-    `returned_by` says who gave that name: a bank's service, or the simulator.
+    `returned_by` says who gave that name: a bank's service, or the simulator. The account is a
+    person's or a provider's; the other reference is empty.
     """
 
     payee_reference: str
     person_reference: str
+    provider_reference: str
     account_name: str
     sort_code: str
     account_number: str
@@ -61,7 +63,7 @@ def look_at_payee(
     also: Sequence[Beside] = (),
 ) -> PayeeInFull:
     """Record a look, then give the details. Raises `PayeeUnknown`, and then nobody looked."""
-    ledger.people.payee(payee_reference)
+    payee_in_full(ledger, payee_reference)
     row = {
         "payee_reference": payee_reference,
         "looked_at": moment_text(looked_at),
@@ -74,10 +76,17 @@ def look_at_payee(
 
 def payee_in_full(ledger: Ledger, payee_reference: str) -> PayeeInFull:
     """The details of a look that was recorded. Raises `PayeeUnknown`."""
-    details = ledger.people.payee(payee_reference)
+    held = ledger.provider_details.accounts([payee_reference]).get(payee_reference)
+    details = held or ledger.people.payee(payee_reference)
     returned = ledger.payee_names.returned(payee_reference)
     return PayeeInFull(
-        **msgspec.structs.asdict(details),
+        payee_reference=payee_reference,
+        person_reference="" if isinstance(details, ProviderAccount) else details.person_reference,
+        provider_reference=held.provider_reference if held else "",
+        account_name=details.account_name,
+        sort_code=details.sort_code,
+        account_number=details.account_number,
+        roll_number=details.roll_number,
         returned_name=returned.name if returned else None,
         returned_by=returned.checked_with if returned else None,
     )

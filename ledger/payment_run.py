@@ -16,7 +16,7 @@ from sqlalchemy import LargeBinary, func, select
 
 from ledger.aggregates.cycle_events import CycleLine
 from ledger.aggregates.cycle_preparation import HoldRules, Preparation
-from ledger.aggregates.event_sourced import Recorded, Said, stream_id
+from ledger.aggregates.event_sourced import Event, Recorded, Said, stream_id
 from ledger.aggregates.light_cycles import CycleToIssue
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.payments import PaymentDue, payment_events
@@ -33,7 +33,6 @@ from ledger.errors import (
     CycleNotIssued,
     CycleOutOfDate,
     PayDateNotWorkingDay,
-    PayeeUnknown,
     PaymentDiffersFromEntitlement,
     PaymentNotFound,
     Refusal,
@@ -42,6 +41,7 @@ from ledger.garbage import without_gc
 from ledger.keyring import place
 from ledger.last_cycle import last_pay_day
 from ledger.money import parse_pounds
+from ledger.providers import accounts_on, require_same_accounts
 from ledger.store import Beside
 
 Progress = Callable[[int], None]
@@ -90,6 +90,7 @@ def prepare_cycle(
         reissue=reissue,
         rules=hold_rules(ledger, period),
         release=release,
+        accounts=accounts_on(ledger, pay_on),
     )
     for budget in ledger.budgets(only):
         preparation.consider(budget)
@@ -153,7 +154,8 @@ def approve_cycle(
     Each line was decided by its budget at a version. Where the budget is still at that
     version the decision stands and its events are appended there; where it moved on, the
     budget decides again, and if it would now decide otherwise the whole approval is refused
-    with `CycleOutOfDate`. The primary key on (stream, version) guards every one of them.
+    with `CycleOutOfDate`, as it is if a provider has another account by now. The primary key
+    on (stream, version) guards every budget.
     """
     moved_on: set[str] = set()
     for _ in range(ATTEMPTS):
@@ -164,6 +166,7 @@ def approve_cycle(
         if not decided:  # approved before
             ledger.append([], rows)
             return cycle
+        require_same_accounts(ledger, cycle, "prepare it again")
         again = moved_on | {line.budget_reference for line in cycle.lines if line.reissue_of}
         budgets = {b.reference: b for b in ledger.budgets(sorted(again))} if again else {}
         try:
@@ -182,11 +185,17 @@ def _promised(
     assert cycle.prepared is not None, "an approved cycle was prepared"
     paid: Said = {**said, "effective_on": cycle.prepared.pay_on}
     differing: list[str] = []
+    reference, version = "", 0
     for line in cycle.lines:
         progress(1)
         budget = again.get(line.budget_reference)
         if budget is None:
-            yield from _decided_before(cycle, line, cycle.prepared.period, paid)
+            if line.budget_reference != reference:
+                reference, version = line.budget_reference, line.budget_version
+            # Another channel of the same budget, which decides by itself, comes straight after.
+            for event in _decided_before(cycle, line, cycle.prepared.period, paid):
+                version += 1
+                yield Recorded(stream_id(PersonalBudget.STREAM, reference), version, event)
             continue
         try:
             _decide_again(cycle, budget, line, cycle.prepared.period, paid)
@@ -203,37 +212,33 @@ def _promised(
 
 def _decided_before(
     cycle: PaymentCycle, line: CycleLine, period: Period, said: Said
-) -> Iterator[Recorded]:
-    """A line's events, placed after the version its budget decided them at."""
+) -> Iterator[Event]:
+    """A line's events, as its budget decided them when the cycle was prepared."""
     owed = sum(owed.amount_pence for owed in line.lines)
-    events = payment_events(
+    return payment_events(
         payment_reference=line.payment_reference,
         cycle_reference=cycle.reference,
-        payee_reference=line.payee_reference,
+        paid_to=line.paid_to,
         period=period,
-        payment=PaymentDue(line.lines, line.deductions, owed),
+        payment=PaymentDue(line.lines, line.deductions, owed, line.channel),
         said=said,
     )
-    stream = stream_id(PersonalBudget.STREAM, line.budget_reference)
-    for version, event in enumerate(events, line.budget_version + 1):
-        yield Recorded(stream, version, event)
 
 
 def _decide_again(
     cycle: PaymentCycle, budget: PersonalBudget, line: CycleLine, period: Period, said: Said
 ) -> None:
     """Let the budget decide on what it is now; the payee must still be the one approved."""
-    if budget.payee is None or budget.payee.payee_reference != line.payee_reference:
-        raise PayeeUnknown(f"the payee of {budget.reference} changed")
     if line.reissue_of:
         budget.reissue_payment(
             payment_reference=line.payment_reference,
             reissue_of=line.reissue_of,
             cycle_reference=cycle.reference,
+            paid_to=line.paid_to,
             **said,
         )
     else:
-        if budget.payment_due(period).deductions != line.deductions:
+        if budget.payment_due(period, line.channel).deductions != line.deductions:
             raise PaymentDiffersFromEntitlement("other instalments of clawback are due now")
         budget.schedule_payment(
             payment_reference=line.payment_reference,
@@ -241,6 +246,8 @@ def _decide_again(
             period=period,
             lines=line.lines,
             amount_pence=line.amount_pence,
+            channel=line.channel,
+            paid_to=line.paid_to,
             **said,
         )
 

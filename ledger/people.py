@@ -16,31 +16,12 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Column, Engine, select
 
-from ledger.accounts import (
-    masked,
-    parse_account_name,
-    parse_account_number,
-    parse_roll_number,
-    parse_sort_code,
-)
+from ledger.accounts import masked, parse_account
 from ledger.durable import payee_details, people
 from ledger.errors import PayeeReferenceMismatch, PayeeUnknown, PersonErased, PersonUnknown
 from ledger.keyring import Keyring, place
 from ledger.privacy_tables import erasures
 from ledger.private import Private
-
-__all__ = [
-    "Keyring",
-    "PayeeDetails",
-    "People",
-    "PersonDetails",
-    "Row",
-    "masked",
-    "parse_account_name",
-    "parse_account_number",
-    "parse_sort_code",
-    "payee_reference",
-]
 
 Row = dict[str, Any]
 
@@ -109,14 +90,10 @@ class People:
         Raises `UnreadableAccountName`, `UnreadableSortCode`, `UnreadableAccountNumber` or
         `UnreadableRollNumber`.
         """
-        name = parse_account_name(account_name)
-        sort_code = parse_sort_code(sort_code)
-        account_number = parse_account_number(account_number)
-        roll_number = parse_roll_number(roll_number)
-        fingerprint = self.keyring.fingerprint(sort_code, account_number)
-        reference = payee_reference(person_reference, fingerprint)
+        account = parse_account(account_name, sort_code, account_number, roll_number)
+        fingerprint = self.keyring.fingerprint(*account[1:3])
         return PayeeDetails(
-            reference, person_reference, name, sort_code, account_number, roll_number
+            payee_reference(person_reference, fingerprint), person_reference, *account
         )
 
     def put_right(self, payee: PayeeDetails) -> tuple[PayeeDetails, bool]:

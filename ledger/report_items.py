@@ -7,25 +7,20 @@ saved here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar, get_args
+from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import select
 
-from ledger.aggregates.bank_report import BankReport, QueuedBecause, QueuedItem
+from ledger.aggregates.bank_report import QueuedBecause, QueuedItem
 from ledger.aggregates.event_sourced import Recorded, Said
-from ledger.aggregates.light_cycles import CycleToIssue
-from ledger.aggregates.payments import BankRejection, Payment, ReturnReason
+from ledger.aggregates.payments import BankRejection, Payment
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.bank.arucs import ReturnedCredit
 from ledger.bank.awacs import WrongAccount
-from ledger.errors import (
-    AccountFailsModulusCheck,
-    InvalidValue,
-    PaymentNotIssued,
-    ReportItemDiffers,
-)
+from ledger.errors import AccountFailsModulusCheck
 from ledger.payee_proposals import Proposal
 from ledger.people import PayeeDetails, chunks
 from ledger.projections.registers import Budgets, Cycles, Payments
@@ -90,44 +85,71 @@ class Judged:
     def put(
         self,
         items: Iterable[TItem],
-        judge: Callable[[PersonalBudget, Payment, TItem], Verdict],
+        judge: Callable[[PersonalBudget, Payment, int, TItem], Verdict],
+        record: Callable[[PersonalBudget, str, TItem], None],
         code_of: Callable[[TItem], str],
     ) -> list[int]:
-        """Put items to the budgets whose payments they name.
+        """Put items to the budgets whose payments they name, each by itself or in one credit.
 
-        Returns the pence of each payment on which one was recorded.
+        An item about a credit to a provider is about every payment of it: what is judged to be
+        wrong of one is wrong of all. Returns the pence of each payment on which one was recorded.
         """
         given = list(items)
-        found = dict(_payments(self.ledger, [item.reference for item in given]))
-        by_budget: defaultdict[str, list[TItem]] = defaultdict(list)
+        found = payments_named(self.ledger, [item.reference for item in given])
+        single: defaultdict[str, list[tuple[TItem, str]]] = defaultdict(list)
+        together: list[tuple[TItem, list[Place]]] = []
         for item in given:
-            place = found.get(item.reference)
-            if place is None:
+            places = found.get(item.reference, [])
+            if not places:
                 self.queue(item, "unknown_reference", code_of(item))
             elif item.reference in self._seen:
                 self.count(item, "repeated_in_report", code_of(item))
-            elif not place.is_sent:
+            elif not all(place.is_sent for place in places):
                 self.count(item, "not_sent", code_of(item))
+            elif len(places) > 1:
+                together.append((item, places))
             else:
-                by_budget[place.budget_reference].append(item)
+                single[places[0].budget_reference].append((item, places[0].payment_reference))
             self._seen.add(item.reference)
-        amounts = []
-        for budget in self.ledger.budgets(by_budget):
-            for item in by_budget[budget.reference]:
-                payment = budget.payments[item.reference]
-                verdict = judge(budget, payment, item)
-                self.count(item, verdict, code_of(item))
-                if verdict == "recorded":
-                    amounts.append(payment.amount_pence)
+        amounts: list[int] = []
+
+        def take(item: TItem, about: list[tuple[PersonalBudget, str]]) -> None:
+            whole = sum(budget.payments[name].amount_pence for budget, name in about)
+            verdicts = [judge(b, b.payments[name], whole, item) for b, name in about]
+            wrong = next((v for v in verdicts if v not in ("recorded", "unchanged")), None)
+            known: Verdict = "recorded" if "recorded" in verdicts else "unchanged"
+            self.count(item, wrong or known, code_of(item))
+            for (budget, name), verdict in zip(about, verdicts, strict=True):
+                if verdict == "recorded" and wrong is None:
+                    amounts.append(budget.payments[name].amount_pence)
+                    record(budget, name, item)
+
+        paid_together = {place.budget_reference for _, places in together for place in places}
+        budgets = {b.reference: b for b in self.ledger.budgets(paid_together)}
+        for item, places in together:
+            take(item, [(budgets[p.budget_reference], p.payment_reference) for p in places])
+        others = self.ledger.budgets(single.keys() - paid_together)
+        for budget in chain(budgets.values(), others):
+            for item, name in single[budget.reference]:
+                take(item, [(budget, name)])
             self.events.extend(budget.collect_events())
         return amounts
 
     def returned(self, items: Iterable[ReturnedCredit]) -> None:
         """Payments that came back."""
-        self.put(items, self._returned, lambda item: item.reason_code or item.stated_code)
 
-    def _returned(self, budget: PersonalBudget, payment: Payment, item: ReturnedCredit) -> Verdict:
-        if payment.amount_pence != item.amount_pence:
+        def record(budget: PersonalBudget, payment_reference: str, item: ReturnedCredit) -> None:
+            assert item.reason_code is not None, "it was judged to be clear"
+            budget.return_payment(
+                payment_reference=payment_reference, reason_code=item.reason_code, **self.said
+            )
+
+        self.put(items, self._returned, record, lambda item: item.reason_code or item.stated_code)
+
+    def _returned(
+        self, _budget: PersonalBudget, payment: Payment, whole_pence: int, item: ReturnedCredit
+    ) -> Verdict:
+        if whole_pence != item.amount_pence:
             return "amount_differs"
         if item.reason_code is None:
             return "meaning_unclear"
@@ -135,36 +157,26 @@ class Judged:
             before = (payment.held.status, payment.held.reason_code)
             is_same = before == ("returned", item.reason_code)
             return "unchanged" if is_same else "returned_otherwise"
-        if self.said["effective_on"] < payment.pay_on:
-            return "before_pay_date"
-        budget.return_payment(
-            payment_reference=item.reference, reason_code=item.reason_code, **self.said
-        )
-        return "recorded"
+        return "before_pay_date" if self.said["effective_on"] < payment.pay_on else "recorded"
 
     def rejected(self, cycle_reference: str, items: Iterable[Rejected]) -> list[int]:
         """Payments of a cycle's file that the bank did not take.
 
         Returns the pence of those not known before."""
 
-        def judge(budget: PersonalBudget, payment: Payment, item: Rejected) -> Verdict:
+        def judge(
+            _budget: PersonalBudget, payment: Payment, whole_pence: int, item: Rejected
+        ) -> Verdict:
             if payment.cycle_reference != cycle_reference:
                 return "other_file"
-            return self._rejected(budget, payment, item)
+            return _rejected(payment, whole_pence, item)
 
-        return self.put(items, judge, lambda item: item.stated_code)
+        def record(budget: PersonalBudget, payment_reference: str, item: Rejected) -> None:
+            budget.reject_payment(
+                payment_reference=payment_reference, reason_code=item.reason_code, **self.said
+            )
 
-    def _rejected(self, budget: PersonalBudget, payment: Payment, item: Rejected) -> Verdict:
-        if item.amount_pence is not None and payment.amount_pence != item.amount_pence:
-            return "amount_differs"
-        if payment.held is not None:
-            return "unchanged" if payment.held.status == "rejected" else "returned_otherwise"
-        if payment.status == "confirmed":
-            return "paid_already"
-        budget.reject_payment(
-            payment_reference=item.reference, reason_code=item.reason_code, **self.said
-        )
-        return "recorded"
+        return self.put(items, judge, record, lambda item: item.stated_code)
 
     def has_moved(self, cycle_reference: str) -> bool:
         """Whether the bank did anything yet with a payment of a cycle: it paid, or sent it back."""
@@ -177,12 +189,14 @@ class Judged:
 
     def wrong_accounts(self, items: Iterable[WrongAccount]) -> None:
         """Other account details that the bank advises: put forward, never applied."""
-        self.put(items, self._wrong_account, lambda item: item.reason_code)
+        self.put(items, self._wrong_account, _put_forward, lambda item: item.reason_code)
 
     def _wrong_account(
-        self, budget: PersonalBudget, payment: Payment, item: WrongAccount
+        self, budget: PersonalBudget, payment: Payment, _whole_pence: int, item: WrongAccount
     ) -> Verdict:
         people, payee = self.ledger.people, budget.payee
+        if payment.provider_reference:
+            return "account_of_provider"
         if payee is None or payee.payee_reference != payment.payee_reference:
             return "account_differs"
         now = people.payee(payee.payee_reference)
@@ -215,90 +229,51 @@ class Judged:
         return "recorded" if budget.version > version else "unchanged"
 
 
-class _Found(NamedTuple):
+def _put_forward(_budget: PersonalBudget, _payment_reference: str, _item: WrongAccount) -> None:
+    """Other details were put forward when they were judged."""
+
+
+def _rejected(payment: Payment, whole_pence: int, item: Rejected) -> Verdict:
+    if item.amount_pence is not None and whole_pence != item.amount_pence:
+        return "amount_differs"
+    if payment.held is not None:
+        return "unchanged" if payment.held.status == "rejected" else "returned_otherwise"
+    return "paid_already" if payment.status == "confirmed" else "recorded"
+
+
+class Place(NamedTuple):
+    """A payment that a reference names: its own, or as part of a credit to a provider.
+
+    `is_sent` says whether a file with that reference was sent."""
+
     budget_reference: str
+    payment_reference: str
+    provider_reference: str
+    is_in_credit: bool
     is_sent: bool
 
 
-def _payments(ledger: Ledger, references: Iterable[str]) -> Iterator[tuple[str, _Found]]:
-    """The budget of each payment that there is, and whether a file with it was sent."""
+def payments_named(ledger: Ledger, references: Iterable[str]) -> dict[str, list[Place]]:
+    """The payments that each reference names, as the register has them; none: it is absent.
+
+    What is paid in a credit to a provider is known to the bank by the credit's reference alone.
+    """
     p, b, c = Payments.table.c, Budgets.table.c, Cycles.table.c
     query = (
-        select(p.payment_reference, b.reference, c.status)
+        select(p.payment_reference, p.bulk_reference, p.provider_reference, b.reference, c.status)
         .join_from(Payments.table, Budgets.table, p.stream == b.stream)
         .join(Cycles.table, c.reference == p.cycle_reference)
+        .order_by(b.reference, p.payment_reference)
     )
+    found: defaultdict[str, list[Place]] = defaultdict(list)
     with ledger.engine.connect() as connection:
         for some in chunks(references):
-            for reference, budget, status in connection.execute(
-                query.where(p.payment_reference.in_(some))
-            ):
-                yield reference, _Found(budget, status in ("issued", "settled"))
-
-
-# --- by hand ------------------------------------------------------------------------------
-
-
-def put_by_hand(
-    ledger: Ledger,
-    report: BankReport,
-    queued: QueuedItem,
-    budget: PersonalBudget,
-    payment_reference: str,
-    code: str,
-    said: Said,
-) -> list[Recorded]:
-    """What a queued item comes to on the payment that someone found it to be about.
-
-    The payment was sent, in the file that the report is about; is of the item's amount, where it
-    has one; and did not come back before, or the money of the item would be lost. What a bank did
-    not take, its cycle knows too. Raises `ReportItemDiffers`, `PaymentNotIssued`, `InvalidValue`
-    for a code that the ledger does not know, and the refusals of the budget.
-    """
-    imported, payment = report.imported, budget.require_payment(payment_reference)
-    assert imported is not None, "a loaded report was brought in"
-    if queued.amount_pence not in (0, payment.amount_pence):
-        raise ReportItemDiffers(
-            f"Item {queued.item} is {queued.amount_pence} pence; {payment_reference} is "
-            f"{payment.amount_pence}."
-        )
-    if imported.cycle_reference not in ("", payment.cycle_reference):
-        raise ReportItemDiffers(
-            f"{report.reference} is about {imported.cycle_reference}; {payment_reference} was paid "
-            f"with {payment.cycle_reference}."
-        )
-    cycle = ledger.load(CycleToIssue, payment.cycle_reference)
-    if cycle.issued is None:
-        raise PaymentNotIssued(f"{payment_reference} was in no file that the bank was sent.")
-    version = budget.version
-    on_its_day: Said = {**said, "effective_on": max(imported.effective_on, payment.pay_on)}
-    this: Any = {"payment_reference": payment_reference, **on_its_day}
-    if imported.kind == "returned_credits":
-        budget.return_payment(reason_code=_known(code, get_args(ReturnReason)), **this)
-    elif imported.kind in ("input_report", "status_report"):
-        budget.reject_payment(reason_code=_known(code, get_args(BankRejection)), **this)
-        cycle.acknowledge(
-            report_reference=report.reference,
-            submission_serial=cycle.issued.submission_serial,
-            is_taken=False,
-            rejected_count=1,
-            rejected_pence=payment.amount_pence,
-            **on_its_day,
-        )
-    else:
-        raise ReportItemDiffers("Advice of another account is put forward by hand.")
-    if budget.version == version:
-        raise ReportItemDiffers(
-            f"{payment_reference} came back before: dismiss the item if it is the same money, or "
-            "find the payment that it is about."
-        )
-    return [*budget.collect_events(), *cycle.collect_events()]
-
-
-def _known(code: str, codes: tuple[Any, ...]) -> Any:
-    if code not in codes:
-        raise InvalidValue(
-            f"reason_code: {code!r} is none of {', '.join(codes)}; say which it is.",
-            field="reason_code",
-        )
-    return code
+            for column in (p.payment_reference, p.bulk_reference):
+                is_in_credit = column is p.bulk_reference
+                for name, bulk, provider, budget, status in connection.execute(
+                    query.where(column.in_([r for r in some if r]))
+                ):
+                    is_sent = status in ("issued", "settled") and is_in_credit == bool(bulk)
+                    place = Place(budget, name, provider, is_in_credit, is_sent)
+                    found[bulk if is_in_credit else name].append(place)
+    return dict(found)

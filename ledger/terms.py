@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -22,6 +22,11 @@ PAID_TO_A_PAYEE = frozenset({"direct_payment", "managed_account"})
 """Deployments paid as a direct payment, to the person or to a third party's managed account.
 
 An individual service fund is a contract with its provider, not a direct payment."""
+
+Channel = Literal["direct_payment", "service_fund"]
+"""How money leaves a budget: as a direct payment, or to the provider of its service fund."""
+
+CHANNELS: tuple[Channel, ...] = get_args(Channel)
 
 ContributionBasis = Literal["net", "gross"]
 SuspensionReason = Literal[
@@ -67,6 +72,13 @@ class AllocationTerm(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def is_paid(self) -> bool:
         """Whether it is paid to a payee."""
         return self.deployment in PAID_TO_A_PAYEE
+
+    @property
+    def channel(self) -> Channel | None:
+        """How its money leaves the budget, if it does."""
+        if self.deployment == "individual_service_fund":
+            return "service_fund"
+        return "direct_payment" if self.is_paid else None
 
     def in_force_on(self, on: date) -> bool:
         """Whether a day is one of its days."""
@@ -135,10 +147,19 @@ def suspension_on(suspensions: Iterable[SuspensionTerm], on: date) -> Suspension
 
 
 class Terms(NamedTuple):
-    """Everything that decides what is owed, and the days from and to which anything is."""
+    """Everything that decides what is owed, and the days from and to which anything is.
+
+    `funded_from` is the first day that is paid to the provider of a service fund, if any is."""
 
     starts_on: date
     ends_on: date
     allocations: Sequence[AllocationTerm]
     contributions: Sequence[ContributionTerm]
     suspensions: Sequence[SuspensionTerm]
+    funded_from: date = FOR_EVER
+
+    def of(self, channel: Channel) -> Terms:
+        """The same for what is paid by a channel: from its own first day."""
+        if channel == "direct_payment":
+            return self
+        return self._replace(starts_on=max(self.starts_on, self.funded_from))

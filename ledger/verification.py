@@ -7,7 +7,7 @@ read table against a replay. It stops at the first thing that is not as it shoul
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import NamedTuple
@@ -133,6 +133,8 @@ class _Cycle:
         self.approved = False
         self.promised_count = 0
         self.promised_pence = 0
+        self.bulk: Counter[str] = Counter()  # what each provider's credit comes to
+        self.promised_in_bulk: dict[str, tuple[str, int]] = {}  # by payment
 
     def prepare(self, event: cycle.CyclePrepared) -> None:
         lines, self.listed = self.listed, []
@@ -145,6 +147,10 @@ class _Cycle:
         ):
             raise Wrong(f"Cycle {self.reference}: the totals are not those of its lines.")
         self.prepared = event
+        self.bulk = Counter()
+        for line in lines:
+            if line.bulk_reference:
+                self.bulk[line.bulk_reference] += line.amount_pence
 
     def approve(self, event: cycle.CycleApproved) -> None:
         prepared = self.prepared
@@ -157,12 +163,23 @@ class _Cycle:
             raise Wrong(f"Cycle {self.reference}: {event.recorded_by} prepared and approved it.")
         self.approved = True
 
-    def promise(self, count: int, pence: int) -> None:
-        self.promised_count += count
-        self.promised_pence += pence
+    def promise(self, event: payments.PaymentScheduled | payments.PaymentReissued) -> None:
+        self.promised_count += 1
+        self.promised_pence += event.amount_pence
+        if event.bulk_reference:
+            promised = event.bulk_reference, event.amount_pence
+            self.promised_in_bulk[event.payment_reference] = promised
+
+    def cancel(self, event: payments.PaymentCancelled) -> None:
+        self.promised_count -= 1
+        self.promised_pence -= event.amount_pence
+        self.promised_in_bulk.pop(event.payment_reference, None)
 
     def require_whole(self) -> None:
-        """An approved cycle has every payment promised, and another has none."""
+        """An approved cycle has every payment promised, and another has none.
+
+        So it is with each credit to a provider, which is the sum of what each person is promised.
+        """
         wanted = (0, 0)
         if self.approved and self.prepared is not None:
             wanted = (self.prepared.line_count, self.prepared.total_pence)
@@ -171,6 +188,13 @@ class _Cycle:
                 f"Cycle {self.reference}: {self.promised_count} payment(s) of "
                 f"{format_pounds(self.promised_pence)} were promised, not {wanted[0]} of "
                 f"{format_pounds(wanted[1])}."
+            )
+        bulk: Counter[str] = Counter()
+        for reference, pence in self.promised_in_bulk.values():
+            bulk[reference] += pence
+        if bulk != (self.bulk if self.approved else Counter()):
+            raise Wrong(
+                f"Cycle {self.reference}: a provider's credit is not what each person is promised."
             )
 
 
@@ -262,9 +286,9 @@ class _Walk:
         elif isinstance(event, FinancesAssessed):
             self.assessed[self.budgets[stream], event.assessment_reference] = event
         elif isinstance(event, payments.PaymentScheduled | payments.PaymentReissued):
-            self._cycle(event.cycle_reference).promise(1, event.amount_pence)
+            self._cycle(event.cycle_reference).promise(event)
         elif isinstance(event, payments.PaymentCancelled):
-            self._cycle(event.cycle_reference).promise(-1, -event.amount_pence)
+            self._cycle(event.cycle_reference).cancel(event)
         elif isinstance(event, cycle.CycleLinesListed | cycle.CyclePrepared | cycle.CycleIssued):
             _require_place(position, stream, PaymentCycle.STREAM, event.reference)
             self._of_cycle(stream, event)
@@ -328,8 +352,8 @@ def _require_file(ledger: Ledger, issued: cycle.CycleIssued) -> bool:
     except (Refusal, AssertionError) as fault:
         raise Wrong(f"{where}: {fault}") from fault
     paid = [(credit.reference, credit.amount_pence) for credit in credits]
-    lines = ledger.cycle(issued.reference).lines
-    if paid != [(line.payment_reference, line.amount_pence) for line in lines]:
+    wanted = cycle.credits_of(ledger.cycle(issued.reference).lines)
+    if paid != [(credit.reference, credit.amount_pence) for credit in wanted]:
         raise Wrong(f"{where}: it does not pay exactly the lines of {issued.reference}.")
     return True
 

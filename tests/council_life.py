@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from ledger.caseload_import import import_caseload, verify_payees
 from ledger.mass_changes import apply_mass_change, prepare_mass_change
 from tests.given import a_line, cycle_period
 from tests.main_job import a_caseload, a_row, example_caseload, says, take_in
+from tests.providers import HARBOUR, SUNRISE, a_provider_in
 
 NET_WEEKLY = 31_000 - 14_295
 """What a new budget of `a_row` is paid a week, in pence."""
@@ -54,6 +55,7 @@ class Life:
         self.told: defaultdict[str, int] = defaultdict(int)
         self.later: defaultdict[int, list[Callable[[date], None]]] = defaultdict(list)
         self._accounts = 0
+        self.providers_hold(caseload.budgets)
 
     def next_budget(self) -> CaseloadBudget:
         """A steady budget that no story has had; it is steady no longer."""
@@ -111,6 +113,21 @@ class Life:
             said=says("ann", day),
         )
         self.tell(reference, "verify_payee", "bob", day + _days(1), payee_reference=payee)
+
+    def providers_hold(self, rows: Sequence[CaseloadBudget]) -> None:
+        """Sunrise holds every service fund, and Harbour the money of a few in managed accounts."""
+        for reference in (SUNRISE, HARBOUR):
+            a_provider_in(self.ledger, reference)
+        early = date(2026, 3, 20)
+        for row in rows:
+            if any(line.deployment == "individual_service_fund" for line in row.lines):
+                self.tell(row.budget_reference, "hold_service_fund", "ann", early, row.starts_on,
+                          provider_reference=SUNRISE)  # fmt: skip
+        managed = [row for row in rows if row.payee_type == "managed_account"]
+        for row in self.rng.sample(managed, len(managed) // 10):
+            self.tell(row.budget_reference, "propose_managed_account", "ann", early,
+                      provider_reference=HARBOUR)  # fmt: skip
+            self.tell(row.budget_reference, "verify_payee", "bob", early, payee_reference=HARBOUR)
 
     def decide_death(self, number: int, reference: str, payment: str, died_on: date) -> None:
         """Dora decides that the person died; a month later the estate's account is known."""

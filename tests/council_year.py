@@ -22,13 +22,15 @@ from ledger.payment_run import approve_cycle, bank_file, issue_cycle, settle_cyc
 from ledger.projections.finance import finance_totals
 from ledger.projections.journal import Postings
 from ledger.projections.suspense import Suspense, suspense
+from ledger.statements.breakdown import breakdown_of
 from ledger.statements.statement import Statement, statement_of
 from tests.bank_reports import Refused, Returned, arucs_xml, input_report_xml
 from tests.council_life import NET_WEEKLY, Life
 from tests.given import cycle_period
 from tests.main_job import says
+from tests.providers import SUNRISE, new_account
 
-DETAILS_WRONG, DIED, ASKED_FOR = "0128", "2128", "C128"
+DETAILS_WRONG, DIED, ACCOUNT_CLOSED, ASKED_FOR = "0128", "2128", "B128", "C128"
 """Why payments come back, as the report has it."""
 
 
@@ -40,6 +42,7 @@ class CouncilYear:
         self.ledger, self.rng, self.life = ledger, rng, life
         self.last_pence = 0
         self.bank_pence = 0
+        self.sent_back_together = 0
         self.causes: set[str] = set()
         self.exceptions = Counter[str]()
 
@@ -104,6 +107,20 @@ class CouncilYear:
             number, dead.budget_reference, dead.payment_reference, first + timedelta(days=1)
         )
 
+    def send_back_credit(self, number: int, cycle: PaymentCycle) -> None:
+        """A provider's account was closed: its credit comes back, and another account is verified.
+
+        What each person was paid with it is held, and sent again together."""
+        lines = [line for line in cycle.lines if line.provider_reference == SUNRISE]
+        pence = sum(line.amount_pence for line in lines)
+        day = cycle_period(number).starts_on + timedelta(days=2)
+        item = Returned(lines[0].bulk_reference, pence, ACCOUNT_CLOSED)
+        sun = self.ledger.settings.bacs_service_user_number
+        import_report(self.ledger, arucs_xml(sun, [item], day), says("carol", day))
+        self.bank_pence += pence
+        new_account(self.ledger, SUNRISE, "80000099", day + timedelta(days=1))
+        self.sent_back_together = len(lines)
+
     def correct(self, number: int, lines: Iterable[CycleLine]) -> None:
         """Other account details, by which a later cycle sends the money again by itself.
 
@@ -152,8 +169,14 @@ class CouncilYear:
         lost_pence = sum(line.amount_pence for line in lost)
         assert sum(line.amount_pence for line in cycle.lines) == total
         assert file.credit_total_pence == sum(c.amount_pence for c in file.contras) == total
-        in_run = {line.payment_reference: line.amount_pence for line in cycle.lines}
+        in_run = Counter[str]()
+        for line in cycle.lines:
+            in_run[line.bulk_reference or line.payment_reference] += line.amount_pence
         assert {c.reference: c.amount_pence for c in file.credits} == in_run
+        for provider in {line.provider_reference for line in cycle.lines} - {""}:
+            broken_down = breakdown_of(cycle, provider)
+            together = sum(line.amount_pence for line in broken_down.lines)
+            assert together == broken_down.totals.amount_pence == in_run[broken_down.bulk_reference]
         self.ledger.projections.catch_up()
         sums = _sums(finance_totals(self.ledger.engine, cycle.reference))
         assert sums["scheduled_pence"] == sums["issued_pence"] == total

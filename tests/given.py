@@ -12,12 +12,13 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Generic, TypeVar
 
-from ledger.aggregates.cycle_preparation import new_payment_reference
 from ledger.aggregates.event_sourced import Event, EventSourced, Recorded, Said
+from ledger.aggregates.payment_reference import new_payment_reference
+from ledger.aggregates.payments import PaidTo
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period, four_weekly
 from ledger.errors import Refusal
-from ledger.terms import AllocationTerm
+from ledger.terms import AllocationTerm, Channel
 
 FIRST_DAY = date(2026, 4, 6)
 """A Monday, the first day of the first four-weekly period in every test."""
@@ -205,22 +206,42 @@ def change_payee(budget: PersonalBudget, payee_reference: str, fingerprint: str)
     tell(budget, "verify_payee", payee_reference=payee_reference, by="bob")
 
 
-def payment_for(budget: PersonalBudget, period: Period, cycle: str = "C1") -> dict[str, Any]:
-    """What `schedule_payment` is told to pay exactly what is due for a period."""
-    due = budget.payment_due(period)
+def payment_for(
+    budget: PersonalBudget,
+    period: Period,
+    cycle: str = "C1",
+    channel: Channel = "direct_payment",
+) -> dict[str, Any]:
+    """What `schedule_payment` is told to pay exactly what is due for a period by a channel."""
+    due = budget.payment_due(period, channel)
+    again = "" if channel == "direct_payment" else channel
+    provider_reference = budget.provider_of(channel)
     return {
-        "payment_reference": new_payment_reference(cycle, budget.reference),
+        "payment_reference": new_payment_reference(cycle, budget.reference, again),
         "cycle_reference": cycle,
         "period": period,
         "lines": due.lines,
         "amount_pence": due.amount_pence,
+        "channel": channel,
+        "paid_to": credit_to(provider_reference, cycle) if provider_reference else None,
         "effective_on": pay_day(period),
     }
 
 
-def pay(budget: PersonalBudget, period: Period, cycle: str = "C1") -> str:
-    """Pay what is due for a period; returns the payment's reference."""
-    payment = payment_for(budget, period, cycle)
+def credit_to(provider_reference: str, cycle: str = "C1", account: str = "account-1") -> PaidTo:
+    """One credit to a provider with a cycle."""
+    bulk_reference = new_payment_reference(cycle, provider_reference, "bulk")
+    return PaidTo(account, provider_reference, bulk_reference)
+
+
+def pay(
+    budget: PersonalBudget,
+    period: Period,
+    cycle: str = "C1",
+    channel: Channel = "direct_payment",
+) -> str:
+    """Pay what is due for a period by a channel; returns the payment's reference."""
+    payment = payment_for(budget, period, cycle, channel)
     tell(budget, "schedule_payment", **payment)
     return str(payment["payment_reference"])
 

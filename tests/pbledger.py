@@ -31,6 +31,8 @@ KEPT = (
     "modulus_tables",
     "contact_details",
     "letters",
+    "provider_details",
+    "provider_accounts",
     "idempotency_keys",
     "users",
     "user_names",

@@ -365,7 +365,7 @@ def test_a_proposal_says_only_its_reference(api: Api) -> None:
     make_payable(api)
     proposed = api.post(f"{BUDGET}/propose-payee", account(account_number="27182818")).done()
     (event,) = proposed["events"]
-    checked = {"modulus_check", "modulus_table_version", "source"}
+    checked = {"modulus_check", "modulus_table_version", "source", "provider_reference"}
     assert event["facts"].keys() == {"payee_reference", "payee_type", *checked}
     assert [p["payee_reference"] for p in api.get(BUDGET)["proposed_payees"]] == [
         event["facts"]["payee_reference"]

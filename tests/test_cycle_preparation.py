@@ -12,14 +12,9 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from ledger.aggregates.cycle_events import CycleException, CycleLine
-from ledger.aggregates.cycle_preparation import (
-    EXCEPTIONS,
-    HoldRules,
-    Preparation,
-    check_character,
-    new_payment_reference,
-)
+from ledger.aggregates.cycle_preparation import EXCEPTIONS, HoldRules, Preparation
 from ledger.aggregates.payment_cycle import PaymentCycle
+from ledger.aggregates.payment_reference import check_character, new_payment_reference
 from ledger.aggregates.payments import PaymentScheduled
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period
@@ -33,8 +28,10 @@ from ledger.errors import (
     PayeeNotVerified,
     PaymentNotReturned,
     PaymentsAreSuspended,
+    ProviderAccountNotVerified,
     RecipientExcluded,
     ReturnedPaymentNotSettled,
+    ServiceFundNotHeld,
 )
 from tests.given import (
     a_confirmed_clawback,
@@ -49,6 +46,7 @@ from tests.given import (
     pay_day,
     tell,
 )
+from tests.providers import a_funded_budget
 
 APRIL, MAY, JUNE = cycle_period(1), cycle_period(2), cycle_period(3)
 
@@ -215,6 +213,8 @@ EXAMPLES: list[tuple[str, bool, Callable[[], PersonalBudget]]] = [
     ("offer-not-accepted", False, lambda: a_payable_budget(without=["offer_direct_payment"])),
     ("agreement-not-signed", False, lambda: a_payable_budget(without=["sign_agreement"])),
     ("payee-not-verified", False, lambda: a_payable_budget(without=["verify_payee"])),
+    ("service-fund-not-held", False, lambda: a_funded_budget(held_by="")),
+    ("provider-account-not-verified", False, a_funded_budget),
 ]  # fmt: skip
 
 
@@ -307,6 +307,8 @@ def test_exceptions_are_told_in_sentences_and_gates_by_the_code_of_their_refusal
         NoAllocationInForce,
         EstateCaseIsOpen,
         ReturnedPaymentNotSettled,
+        ServiceFundNotHeld,
+        ProviderAccountNotVerified,
     )
     assert {code for code in EXCEPTIONS if "-" in code} == {gate.code for gate in gates}
 

@@ -157,7 +157,6 @@ def test_a_command_that_the_program_does_not_understand_is_noticed(tmp_path):
 # --- the tutorial -------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(300)  # seventeen programs one after another; 20 s on a quiet machine
 @pytest.mark.timeout(400)  # forty runs of the program, on a machine that may be busy
 def test_the_tutorial_does_what_it_says(tmp_path):
     shell = Shell(tmp_path)

@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 from ledger.aggregates.event_sourced import Event
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period, four_weekly
-from ledger.entitlement import EntitlementLine, charges, due, entitlement, funding_totals
+from ledger.entitlement import (
+    PAID_BY,
+    EntitlementLine,
+    charges,
+    due,
+    entitlement,
+    funding_totals,
+    service_funds,
+)
 from ledger.errors import (
     AllocationLineExists,
     AllocationLineNotFound,
@@ -28,12 +36,16 @@ from ledger.errors import (
     NothingToSwitch,
     PaymentsAreSuspended,
     PaymentsNotSuspended,
+    ServiceFundNotHeld,
     SuspensionUnclear,
 )
+from ledger.money import apportion
 from ledger.terms import (
+    CHANNELS,
     FOR_EVER,
     PAID_TO_A_PAYEE,
     AllocationTerm,
+    Channel,
     ContributionTerm,
     Deployment,
     SuspensionTerm,
@@ -63,6 +75,7 @@ def terms(
     suspensions: Sequence[tuple[date, date, int]] = (),
     starts_on: date = date.min,
     ends_on: date = FOR_EVER,
+    funded_from: date = date.min,
 ) -> Terms:
     return Terms(
         starts_on,
@@ -70,6 +83,7 @@ def terms(
         lines,
         [ContributionTerm(*term) for term in contributions],  # type: ignore[arg-type]
         [SuspensionTerm(*term) for term in suspensions],
+        funded_from,
     )
 
 
@@ -489,6 +503,7 @@ def any_terms(draw: st.DrawFn, most_lines: int = 3) -> Terms:
         suspensions=suspensions,
         starts_on=day(draw(st.sampled_from([0, 0, 0, 5]))),
         ends_on=draw(st.sampled_from([FOR_EVER, FOR_EVER, day(50)])),
+        funded_from=day(draw(st.sampled_from([0, 0, 20]))),
     )
 
 
@@ -502,57 +517,91 @@ def any_windows(draw: st.DrawFn) -> list[Period]:
     ]
 
 
-def sevenths_of_a_penny_per_day(these: Terms, on_day: date) -> int:
+CARRIES: dict[Channel, frozenset[str]] = {
+    "direct_payment": PAID_TO_A_PAYEE,
+    "service_fund": frozenset({"individual_service_fund"}),
+}
+"""The deployments whose money each channel carries."""
+
+
+def first_day(these: Terms, channel: Channel) -> date:
+    is_fund = channel == "service_fund"
+    return max(these.starts_on, these.funded_from) if is_fund else these.starts_on
+
+
+def retained(whole: int, lines: Iterable[tuple[str, int]], channel: Channel) -> int:
+    """What a channel gets of a retainer that all lines paid out share, in their order."""
+    paid_out = [one for one in lines if one[0] in PAID_TO_A_PAYEE | CARRIES["service_fund"]]
+    if not paid_out:
+        return 0
+    weekly = [pence for _, pence in paid_out]
+    shares = apportion(min(whole, sum(weekly)), weekly)
+    return sum(
+        share
+        for (paid_as, _), share in zip(paid_out, shares, strict=True)
+        if paid_as in CARRIES[channel]
+    )
+
+
+def sevenths_of_a_penny_per_day(
+    these: Terms, on_day: date, channel: Channel = "direct_payment"
+) -> int:
     """An independent reckoning: the net weekly rate on a day, by the rules as they are told."""
-    payable = [
+    in_force = [
         t
         for t in these.allocations
-        if t.weekly_pence
-        and t.deployment in PAID_TO_A_PAYEE
-        and t.starts_on <= on_day <= (t.ends_on or FOR_EVER)
+        if t.weekly_pence and t.starts_on <= on_day <= (t.ends_on or FOR_EVER)
     ]
-    if not these.starts_on <= on_day <= these.ends_on or not payable:
+    payable = [t for t in in_force if t.deployment in CARRIES[channel]]
+    if not first_day(these, channel) <= on_day <= these.ends_on or not payable:
         return 0
     whole = sum(t.weekly_pence for t in payable)
     retainers = [
         s.retainer_weekly_pence for s in these.suspensions if s.starts_on <= on_day <= s.ends_on
     ]
     if retainers:
-        return min([*retainers, whole])
-    in_force = [c for c in these.contributions if c.starts_on <= on_day]
-    if in_force and in_force[-1].basis == "net":
+        lines = [(t.deployment, t.weekly_pence) for t in in_force]
+        return retained(min(retainers), lines, channel)
+    if channel == "service_fund":
+        return whole  # what is set against it is invoiced
+    assessed = [c for c in these.contributions if c.starts_on <= on_day]
+    if assessed and assessed[-1].basis == "net":
         chargeable = sum(t.weekly_pence for t in payable if t.chargeable)
-        return whole - min(in_force[-1].weekly_pence, chargeable)
+        return whole - min(assessed[-1].weekly_pence, chargeable)
     return whole
 
 
-def exactly(these: Terms, window: Period) -> Fraction:
+def exactly(these: Terms, window: Period, channel: Channel) -> Fraction:
     """What is owed for a window, not rounded at all."""
     sevenths = sum(
-        sevenths_of_a_penny_per_day(these, window.starts_on + timedelta(days=n))
+        sevenths_of_a_penny_per_day(these, window.starts_on + timedelta(days=n), channel)
         for n in range(window.days)
     )
     once = sum(
         t.one_off_pence
         for t in these.allocations
-        if t.deployment in PAID_TO_A_PAYEE
+        if t.deployment in CARRIES[channel]
         and window.contains(t.starts_on)
-        and these.starts_on <= t.starts_on <= these.ends_on
+        and first_day(these, channel) <= t.starts_on <= these.ends_on
     )
     return Fraction(sevenths, 7) + once
+
+
+CHANNEL = st.sampled_from(CHANNELS)
 
 
 TWELVE_WEEKS = Period(day(0), day(83))
 
 
-@for_all(any_terms(), any_windows())
+@for_all(any_terms(), any_windows(), CHANNEL)
 def test_each_line_is_at_most_three_sevenths_of_a_penny_from_the_exact_rate(
-    these: Terms, windows: list[Period]
+    these: Terms, windows: list[Period], channel: Channel
 ) -> None:
     """So windows cut a total by less than half a penny a line, however they are cut."""
     for window in windows:
-        lines = entitlement(these, window)
-        assert abs(total(lines) - exactly(these, window)) <= Fraction(3 * len(lines), 7)
+        lines = PAID_BY[channel](these.of(channel), window)
+        assert all(line.channel == channel for line in lines)
+        assert abs(total(lines) - exactly(these, window, channel)) <= Fraction(3 * len(lines), 7)
 
 
 @for_all(any_terms(), any_windows())
@@ -580,14 +629,16 @@ def test_whole_weeks_at_one_rate_lose_less_than_half_a_penny_to_each_window(
             assert by_kind(cut)[kind] == pence
 
 
-@for_all(any_terms(), any_windows())
+@for_all(any_terms(), any_windows(), CHANNEL)
 def test_lines_lie_within_their_window_and_the_life_of_the_budget(
-    these: Terms, windows: list[Period]
+    these: Terms, windows: list[Period], channel: Channel
 ) -> None:
     for window in windows:
-        for line in entitlement(these, window):
+        for line in PAID_BY[channel](these.of(channel), window):
             assert line.window == window
-            assert max(window.starts_on, these.starts_on) <= line.starts_on <= line.ends_on
+            assert (
+                max(window.starts_on, first_day(these, channel)) <= line.starts_on <= line.ends_on
+            )
             assert line.ends_on <= min(window.ends_on, these.ends_on)
             assert (line.amount_pence <= 0) == (
                 line.kind == "contribution"
@@ -607,16 +658,31 @@ def test_no_window_is_ever_owed_less_than_nothing_at_first(
         assert total(lines) >= -len(lines)
 
 
-@for_all(any_terms(), any_windows(), any_terms())
+@for_all(any_terms(), any_windows(), any_terms(), CHANNEL)
 def test_after_paying_what_is_due_nothing_is_due(
-    these: Terms, windows: list[Period], then: Terms
+    these: Terms, windows: list[Period], then: Terms, channel: Channel
 ) -> None:
+    these, then, worked_out = these.of(channel), then.of(channel), PAID_BY[channel]
     paid: list[EntitlementLine] = []
     for window in windows:
-        paid += due(these, paid, window)
-        assert due(these, paid, window) == []
-    paid += due(then, paid, TWELVE_WEEKS)
-    assert due(then, paid, TWELVE_WEEKS) == []
+        paid += due(these, paid, window, worked_out=worked_out)
+        assert due(these, paid, window, worked_out=worked_out) == []
+    paid += due(then, paid, TWELVE_WEEKS, worked_out=worked_out)
+    assert due(then, paid, TWELVE_WEEKS, worked_out=worked_out) == []
+
+
+@for_all(any_terms())
+def test_a_retainer_is_shared_by_both_channels_and_comes_to_no_more(these: Terms) -> None:
+    """Where nothing is suspended, a line is paid by one channel and by no other."""
+    these = these._replace(funded_from=date.min)
+    for on_day in (day(n) for n in range(0, 84, 7)):
+        lines = [*entitlement(these, Period(on_day, on_day)),
+                 *service_funds(these, Period(on_day, on_day))]  # fmt: skip
+        kept = sum(line.weekly_pence for line in lines if line.kind == "retainer")
+        retainers = [s.retainer_weekly_pence for s in these.suspensions if s.in_force_on(on_day)]
+        assert kept <= min(retainers, default=0)
+        once_each = [line.line_reference for line in lines if line.kind == "allocation"]
+        assert len(once_each) == len(set(once_each))
 
 
 @for_all(any_terms(), any_windows(), any_terms())
@@ -646,7 +712,13 @@ MAY_REFUSE = (
     PaymentsNotSuspended,
     SuspensionUnclear,
 )
-GATES = (BudgetIsClosed, NoAllocationInForce, NothingToPay, PaymentsAreSuspended)
+GATES = (
+    BudgetIsClosed,
+    NoAllocationInForce,
+    NothingToPay,
+    PaymentsAreSuspended,
+    ServiceFundNotHeld,
+)
 CYCLES = 7
 LAST_ON_PAPER = day(28 * (CYCLES + 3))
 WEEKLY = st.one_of(st.integers(1, 99_999), st.sampled_from([700, 7_000, 31_000]))
@@ -689,6 +761,7 @@ CHANGES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     ),
     "switch_to_provided_services": at_any_time(),
     "resume_direct_payment": at_any_time(),
+    "hold_service_fund": at_any_time(provider_reference=st.sampled_from(["P1", "P2"])),
     "close": at_any_time(reason_code=st.just("moved_away")),
 }
 SELDOM = {"close"}
@@ -717,6 +790,7 @@ class AsTold:
     contributions: dict[date, tuple[int, str, bool, Any]] = field(default_factory=dict)
     suspended: list[tuple[str, set[date], int]] = field(default_factory=list)
     not_resumed: list[int] = field(default_factory=list)
+    funded_from: date = FOR_EVER
     closed_on: date = FOR_EVER
 
     def line_on(self, reference: str, on_day: date) -> tuple[int, str]:
@@ -764,6 +838,8 @@ class AsTold:
                 self.switch(event.line_references, from_day, "provided_service")  # type: ignore[attr-defined]
             case "DirectPaymentResumed":
                 self.switch(event.line_references, from_day, "direct_payment")  # type: ignore[attr-defined]
+            case "ServiceFundHeld":
+                self.funded_from = min(self.funded_from, from_day)
             case "BudgetClosed":
                 self.closed_on = from_day
 
@@ -812,14 +888,14 @@ class AsTold:
                 **{d: (pence, deployment) for d, (pence, _) in changes.items() if d > from_day},
             }
 
-    def rate_on(self, on_day: date) -> int:
+    def rate_on(self, on_day: date, channel: Channel) -> int:
         """The net weekly pence paid on a day."""
-        lines = {reference: self.line_on(reference, on_day) for reference in self.weekly}
-        payable = {r: pence for r, (pence, paid_as) in lines.items() if paid_as in PAID_TO_A_PAYEE}
-        whole = sum(payable.values())
+        lines = [self.line_on(reference, on_day) for reference in sorted(self.weekly)]
         if retainers := self.retainers_on(on_day):
-            return min([*retainers, whole])
-        return whole - self.borne_on(on_day)[0]
+            in_force = [(paid_as, pence) for pence, paid_as in lines if pence]
+            return retained(min(retainers), in_force, channel)
+        whole = sum(pence for pence, paid_as in lines if paid_as in CARRIES[channel])
+        return whole - (self.borne_on(on_day)[0] if channel == "direct_payment" else 0)
 
     def borne_on(self, on_day: date) -> tuple[int, int]:
         """The weekly contribution on a day: what is taken off payments, and what is invoiced."""
@@ -849,14 +925,16 @@ class AsTold:
         days = range((last - FIRST_DAY).days + 1)
         return Fraction(sum(self.borne_on(day(n))[1] for n in days), 7)
 
-    def owed_to(self, last: date) -> Fraction:
-        """What is owed from the first day to a day, not rounded at all."""
+    def owed_to(self, last: date, channel: Channel) -> Fraction:
+        """What is owed by a channel from its first day to a day, not rounded at all."""
         last = min(last, self.closed_on)
-        sevenths = sum(self.rate_on(day(n)) for n in range((last - FIRST_DAY).days + 1))
+        first = FIRST_DAY if channel == "direct_payment" else max(FIRST_DAY, self.funded_from)
+        every_day = (day(n) for n in range((last - FIRST_DAY).days + 1))
+        sevenths = sum(self.rate_on(one, channel) for one in every_day if one >= first)
         once = sum(
             pence
             for on_day, pence, paid_as in self.once.values()
-            if paid_as in PAID_TO_A_PAYEE and on_day <= last
+            if paid_as in CARRIES[channel] and first <= on_day <= last
         )
         return Fraction(sevenths, 7) + once
 
@@ -894,8 +972,8 @@ def require_no_two_terms_of_a_line_on_one_day(budget: PersonalBudget) -> None:
             assert one.last_day < other.starts_on
 
 
-def pay_for_a_cycle(budget: PersonalBudget, told: AsTold, number: int) -> None:
-    """Ask for a cycle's payment, and check it against the terms and against the paper.
+def pay_for_a_cycle(budget: PersonalBudget, told: AsTold, number: int, channel: Channel) -> None:
+    """Ask for a cycle's payment by a channel, and check it against the terms and the paper.
 
     Whatever happened before: what was scheduled and what is now due, together, are the
     entitlement of every window reckoned anew from today's terms, and that is what is on paper
@@ -903,30 +981,33 @@ def pay_for_a_cycle(budget: PersonalBudget, told: AsTold, number: int) -> None:
     due; if it is not, nothing changes and all of it is carried.
     """
     period = cycle_period(number)
-    now = budget.payment_due(period)
-    in_full = due(budget.terms, budget.scheduled_lines, period)
+    terms, worked_out = budget.terms.of(channel), PAID_BY[channel]
+    now = budget.payment_due(period, channel)
+    scheduled = budget.scheduled_by(channel)
+    in_full = due(terms, scheduled, period, worked_out=worked_out)
     assert list(now.lines) == in_full, "what has not changed need not be reckoned again"
 
-    scheduled = list(budget.scheduled_lines)
     settled = [*scheduled, *now.lines]
     anew = [
-        line
-        for window in {line.window for line in settled}
-        for line in entitlement(budget.terms, window)
+        line for window in {line.window for line in settled} for line in worked_out(terms, window)
     ]
     assert total(settled) == total(anew)
-    assert abs(total(settled) - told.owed_to(period.ends_on)) <= Fraction(3 * len(anew), 7)
+    owed_to_date = told.owed_to(period.ends_on, channel)
+    assert abs(total(settled) - owed_to_date) <= Fraction(3 * len(anew), 7)
 
-    story = given(budget).when("schedule_payment", **payment_for(budget, period, f"C{number}"))
+    others = [line for line in budget.scheduled_lines if line.channel != channel]
+    payment = payment_for(budget, period, f"C{number}", channel)
+    story = given(budget).when("schedule_payment", **payment)
     if story.refusal is not None:
         assert isinstance(story.refusal, GATES)
         assert now.owed_pence <= 0 or not isinstance(story.refusal, NothingToPay)
-        assert budget.scheduled_lines == scheduled
-        assert budget.payment_due(period) == now
+        assert budget.scheduled_by(channel) == scheduled
+        assert budget.payment_due(period, channel) == now
     else:
         assert now.owed_pence > 0
-        assert budget.scheduled_lines == settled
-        assert budget.payment_due(period).lines == ()
+        assert budget.scheduled_by(channel) == settled
+        assert budget.payment_due(period, channel).lines == ()
+    assert [line for line in budget.scheduled_lines if line.channel != channel] == others
 
 
 def invoice_a_cycle(budget: PersonalBudget, told: AsTold, number: int) -> None:
@@ -955,6 +1036,8 @@ def test_paid_to_date_is_entitled_to_date_through_any_life(
 ) -> None:
     """Seven four-weekly cycles with any changes between them, most of them backdated.
 
+    Each pays twice: the direct payment, and whoever holds the service fund.
+
     Proved after every cycle, whether it paid or not: scheduled lines and lines now due add
     up to the entitlement of every window under today's terms, to the penny; and that is the
     exact entitlement to date, kept independently, to within 3/7 of a penny a line."""
@@ -966,7 +1049,8 @@ def test_paid_to_date_is_entitled_to_date_through_any_life(
         for command, facts in changes:
             change(budget, told, command, facts)
             require_no_two_terms_of_a_line_on_one_day(budget)
-        pay_for_a_cycle(budget, told, number)
+        for channel in CHANNELS:
+            pay_for_a_cycle(budget, told, number, channel)
         invoice_a_cycle(budget, told, number)
 
 

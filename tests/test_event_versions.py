@@ -19,6 +19,7 @@ from ledger.aggregates.event_sourced import EVENT_TYPES, TOPICS
 from ledger.aggregates.mass_change import MassChange
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.aggregates.provider import Provider
 from ledger.errors import UnknownEvent
 from ledger.store import decode
 
@@ -57,7 +58,7 @@ def fields_given(value: Any, plain: Any) -> Iterator[str]:
 def test_every_registered_topic_has_an_example() -> None:
     """A new event: add golden/events/<topic>.json, one line as it would be stored."""
     streams = {topic.partition(".")[0] for topic in EVENT_TYPES}
-    kinds = (PersonalBudget, PaymentCycle, BankReport, AccountingPeriods, MassChange)
+    kinds = (PersonalBudget, PaymentCycle, BankReport, AccountingPeriods, MassChange, Provider)
     assert streams == {kind.STREAM for kind in kinds}
     assert {topic for topic, _ in EXAMPLES} == EVENT_TYPES.keys()
 

@@ -25,7 +25,8 @@ from ledger.letters.letter import Letter
 from ledger.letters.pages import Envelope, letter_html, letter_text
 from ledger.letters.telling import ADVISED, KINDS, LETTERS, NO_LETTER, UNWRITTEN, told
 from ledger.terms import SuspensionReason
-from tests.given import a_line, cycle_period, on
+from tests.given import a_line, cycle_period, on, payment_for
+from tests.providers import SUNRISE, in_a_fund
 from tests.test_personal_budget import ANY_LIFE, PAYABLE, a_history
 from tests.test_statements import APRIL, MAY, Life
 
@@ -563,6 +564,15 @@ def one_of_each() -> Iterator[Letter]:
     suspended.says("end_allocation", line_reference="personal_care.social_care",
                    effective_on="06-30")  # fmt: skip
     yield from suspended.letters()
+    held = held_for_them()
+    change: Any = {"line_reference": FUND, "effective_on": "04-20"}
+    held.says("revise_allocation", "04-27", weekly_pence=21_000, **change)
+    held.says("revise_allocation", "04-28", weekly_pence=19_000, **change)
+    yield from (held.advice(reference) for reference in held.budget.payments)
+    for reference in list(held.budget.payments):
+        held.says("return_payment", payment_reference=reference, reason_code="B",
+                  effective_on="05-08")  # fmt: skip
+    yield from held.letters()
 
 
 def test_sentences_are_short_and_speak_to_you():
@@ -572,6 +582,75 @@ def test_sentences_are_short_and_speak_to_you():
         assert "benefit" not in text.replace("It is not a benefit.", "")
         for sentence in re.split(r"(?<=[.:])\s|\n", text.replace(COUNCIL.complaints, "")):
             assert len(sentence.split()) <= 28, sentence
+
+
+# --- what a provider holds ------------------------------------------------------------------
+
+FUND = "community.social_care"
+
+
+def held_for_them() -> Tale:
+    """A provider holds the direct payment, and £200.00 a week in a service fund; both were paid."""
+    tale = Tale()
+    tale.says("agree_allocation", lines=(in_a_fund(FUND, 20_000, need="community"),))
+    tale.says("hold_service_fund", provider_reference=SUNRISE)
+    tale.says("propose_managed_account", provider_reference=SUNRISE)
+    tale.says("verify_payee", by="bob", payee_reference=SUNRISE)
+    tale.paid(APRIL)
+    tale.paid(APRIL, channel="service_fund")
+    return tale
+
+
+def test_who_holds_the_money_from_now_on_is_said_and_no_account():
+    letter = said(held_for_them().letter())
+    assert "We will pay your care direct payment to the provider SUNRISE." in letter
+    assert "call us at once" in letter
+    assert "this account" not in letter
+
+
+def test_an_advice_says_that_the_provider_has_the_money():
+    tale = held_for_them()
+    reference = payment_for(tale.budget, APRIL, channel="service_fund")["payment_reference"]
+    advice = tale.advice(reference)
+    assert rows(advice) == [
+        ("Community (social care)", "6 April to 3 May 2026, £200.00 a week", 80_000)
+    ]
+    text = said(advice)
+    assert "We are paying £800.00 for your care and support to the provider who holds" in text
+    assert "* Held by: the provider SUNRISE" in text
+    assert "in the account" not in text
+
+
+def test_a_late_change_of_a_fund_is_settled_with_the_provider_and_not_with_the_person():
+    tale = held_for_them()
+    change: Any = {"line_reference": FUND, "effective_on": "04-20"}
+    more = said(tale.says("revise_allocation", "04-27", weekly_pence=21_000, **change).letter())
+    assert "From 20 April 2026 we pay £210.00 a week to the provider who holds the money" in more
+    assert "we owe £20.00 more to the provider who holds the money for you" in more
+    less = said(tale.says("revise_allocation", "04-28", weekly_pence=19_000, **change).letter())
+    assert "was paid £40.00 too much. We will settle this with the provider." in less
+    assert "take it off" not in less
+
+
+@pytest.mark.parametrize("code", ["B", "C", "2"])
+def test_money_that_came_back_from_a_provider_asks_the_person_for_nothing(code):
+    tale = held_for_them()
+    for reference in list(tale.budget.payments):
+        returned = {"payment_reference": reference, "reason_code": code}
+        tale.says("return_payment", effective_on="04-08", **returned)
+        assert "the payment to your provider" in tale.letter().subject.lower()
+        assert "give us the right account details" not in said(tale.letter())
+        assert "died" not in said(tale.letter())
+
+
+def test_a_payment_to_a_provider_that_the_bank_did_not_take_asks_the_person_for_nothing():
+    tale = Tale()
+    tale.says("propose_managed_account", provider_reference=SUNRISE)
+    tale.says("verify_payee", by="bob", payee_reference=SUNRISE)
+    rejected = {"payment_reference": tale.promised(APRIL), "reason_code": "AC01"}
+    letter = tale.says("reject_payment", "04-06", **rejected).letter()
+    assert letter.subject == "We could not make the payment to your provider"
+    assert "give us the right account details" not in said(letter)
 
 
 # --- the page -------------------------------------------------------------------------------

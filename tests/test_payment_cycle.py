@@ -398,6 +398,9 @@ OTHERWISE: dict[str, Any] = {
     "lines": (an_owed_line(66_820, cost_centre="S9"),),
     "deductions": (("CB1", 1),),
     "reissue_of": "DP000002",
+    "channel": "service_fund",
+    "provider_reference": "SUNRISE",
+    "bulk_reference": "DP000008",
 }
 
 
@@ -425,6 +428,7 @@ NOTED_OTHERWISE: dict[str, Any] = {
     "detail": "SR1",
     "was_pence": 1,
     "now_pence": None,
+    "channel": "service_fund",
 }
 
 

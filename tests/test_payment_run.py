@@ -410,7 +410,8 @@ def test_a_cycle_loaded_lightly_pays_what_the_whole_one_pays(three: Ledger):
     assert light.lines == [replace(line, lines=(), deductions=()) for line in whole.lines]
     by_budget = three.load(PaidCycle, whole.reference)
     assert (by_budget.status, by_budget.lines) == ("approved", [])
-    assert {name: paid.paid_pence for name, paid in by_budget.budgets.items()} == {
+    direct = by_budget.budgets["direct_payment"]
+    assert {name: paid.paid_pence for name, paid in direct.items()} == {
         line.budget_reference: line.amount_pence for line in whole.lines
     }
     with pytest.raises(CycleNotFound):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rich.pretty import pretty_repr
 from sqlalchemy import Engine, Table, create_engine, delete, insert, select, update
 
+from ledger.accounts import masked, parse_account_name, parse_account_number, parse_sort_code
 from ledger.durable import durable, payee_details, people
 from ledger.errors import (
     KeyFileExposed,
@@ -27,18 +28,8 @@ from ledger.errors import (
     UnreadableAccountNumber,
     UnreadableSortCode,
 )
-from ledger.people import (
-    Keyring,
-    PayeeDetails,
-    People,
-    PersonDetails,
-    Row,
-    masked,
-    parse_account_name,
-    parse_account_number,
-    parse_sort_code,
-    payee_reference,
-)
+from ledger.keyring import Keyring
+from ledger.people import PayeeDetails, People, PersonDetails, Row, payee_reference
 
 KEY = "0f" * 32
 OTHER_KEY = "f0" * 32

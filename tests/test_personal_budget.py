@@ -106,7 +106,7 @@ from ledger.errors import (
     VerifierProposedPayee,
 )
 from ledger.store import decode, encoded
-from ledger.terms import Deployment, InterimArrangement
+from ledger.terms import CHANNELS, Channel, Deployment, InterimArrangement
 from tests.given import (
     FIRST_DAY,
     Story,
@@ -115,6 +115,7 @@ from tests.given import (
     a_payable_budget,
     an_open_budget,
     change_payee,
+    credit_to,
     cycle_period,
     days,
     given,
@@ -1478,7 +1479,8 @@ def test_a_payment_without_its_deduction_is_refused() -> None:
 DATES = st.integers(-3, 120).map(lambda n: FIRST_DAY + timedelta(days=n))
 PENCE = st.sampled_from([0, 1, 700, 5_000, 10_000, 31_000, 250_000])
 LINES = st.sampled_from(["L1", "L2", "L3"])
-PAYEES = st.sampled_from(["payee-1", "payee-2"])
+PROVIDERS = st.sampled_from(["P1", "P2"])
+PAYEES = st.sampled_from(["payee-1", "payee-2", "P1"])
 CLAWBACKS = st.sampled_from(["CB1", "CB2"])
 SUSPENDED_FOR = st.sampled_from(["hospital_stay", "return_missing", "safeguarding"])
 
@@ -1554,6 +1556,9 @@ COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "modulus_table_version": st.sampled_from(["", "7.40"]),
         "source": one_of(payees.PayeeSource),
     },
+    "propose_managed_account": {"provider_reference": PROVIDERS},
+    "hold_service_fund": {"provider_reference": PROVIDERS},
+    "receive_service_fund": {"receipt_reference": st.sampled_from(["R1", "R2"])},
     "check_payee_name": {
         "payee_reference": PAYEES,
         "answer": one_of(payees.NameAnswer),
@@ -1647,7 +1652,7 @@ COMMANDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "recovery": st.sampled_from(["net_off", "weekly_cap", "invoice"]),
     },
     # Given by a payment cycle, not by people:
-    "schedule_payment": {"cycle": st.integers(1, 4)},
+    "schedule_payment": {"cycle": st.integers(1, 4), "channel": st.sampled_from(CHANNELS)},
     "confirm_payment": {"nth": st.integers(0, 3)},
     "cancel_payment": {"nth": st.integers(0, 3)},
     "reject_payment": {"nth": st.integers(0, 3), "reason_code": one_of(payments.BankRejection)},
@@ -1679,15 +1684,25 @@ def ready(budget: PersonalBudget, command: str, facts: dict[str, Any]) -> dict[s
         number = facts.pop("cycle")
         return {
             **facts,
-            **payment_for(budget, cycle_period(number), f"C{number}"),
+            **payment_for(budget, cycle_period(number), f"C{number}", facts["channel"]),
             "effective_on": facts["effective_on"],
         }
     if "nth" in facts:
         references = [*budget.payments, "DP0"]
         reference = references[facts.pop("nth") % len(references)]
         if command == "reissue_payment":
-            return {**facts, "payment_reference": f"{reference}R", "reissue_of": reference}
+            payment = budget.payments.get(reference)
+            provider = budget.provider_of(payment.channel) if payment else ""
+            return {
+                **facts,
+                "payment_reference": f"{reference}R",
+                "reissue_of": reference,
+                "paid_to": credit_to(provider, "C9", "account-2") if provider else None,
+            }
         return {**facts, "payment_reference": reference}
+    if command == "receive_service_fund":
+        lines = budget.adjustments_due("service_fund")
+        return {**facts, "amount_pence": -sum(line.amount_pence for line in lines)}
     clawback = budget.clawbacks.get(facts.get("clawback_reference", ""))
     if command == "confirm_clawback" and clawback and clawback.cause_code == "overpayment":
         return {**facts, "amount_pence": -sum(x.amount_pence for x in budget.adjustments_due())}
@@ -1712,12 +1727,14 @@ def a_history(
     return story.aggregate, history, states
 
 
+IN_A_FUND = a_line("L9", 9_001, deployment="individual_service_fund")
 PAYABLE: list[tuple[str, dict[str, Any]]] = [
     (command, {"effective_on": FIRST_DAY, "by": "ann", **facts})
     for command, facts in (
         ("offer_direct_payment", ACCEPTED),
         ("sign_agreement", {"template_version": "2025-1"}),
-        ("agree_allocation", {"lines": (a_line("L1", 31_000),)}),
+        ("agree_allocation", {"lines": (a_line("L1", 31_000), IN_A_FUND)}),
+        ("hold_service_fund", {"provider_reference": "P1"}),
         ("propose_payee", {**PAYEE_2, "payee_reference": "payee-1"}),
         ("verify_payee", {"payee_reference": "payee-1", "by": "bob"}),
     )
@@ -1736,6 +1753,7 @@ TERMS = (
     "resume_payments",
     "switch_to_provided_services",
     "resume_direct_payment",
+    "hold_service_fund",
     "close",
 )
 ANY_TERMS = st.lists(ANYTHING_SAID.filter(lambda said: said[0] in TERMS), max_size=3)
@@ -1749,25 +1767,27 @@ def observable(budget: PersonalBudget) -> dict[str, Any]:
         if name not in ("payments", "changed_from", "version")
     }
     state["payments"] = repr([p for p in budget.payments.values() if p.status != "cancelled"])
-    state["last"] = repr(budget.last_payment)
-    for number in (1, 2, 3, 5):
-        period = cycle_period(number)
-        state[f"due {number}"] = budget.payment_due(period)
-        gates = budget.failed_gates(period, period.starts_on)
-        state[f"gates {number}"] = [str(gate) for gate in gates]
+    for channel in CHANNELS:
+        state[f"last {channel}"] = repr(budget.last_paid(channel))
+        for number in (1, 2, 3, 5):
+            period = cycle_period(number)
+            state[f"due {channel} {number}"] = budget.payment_due(period, channel)
+            gates = budget.failed_gates(period, period.starts_on, channel=channel)
+            state[f"gates {channel} {number}"] = [str(gate) for gate in gates]
     return state
 
 
-@for_all(ANY_LIFE, st.integers(1, 4), ANY_TERMS)
+@for_all(ANY_LIFE, st.integers(1, 4), st.sampled_from(CHANNELS), ANY_TERMS)
 def test_a_payment_promised_and_cancelled_leaves_the_budget_as_if_it_never_had_been(
     anything: list[tuple[str, dict[str, Any]]],
     number: int,
+    channel: Channel,
     meanwhile: list[tuple[str, dict[str, Any]]],
 ) -> None:
     """Whatever happened before, and whatever terms change between the promise and its end."""
     life = [*PAYABLE, *anything]
     story, without = given(a_history(life)[0]), given(a_history(life)[0])
-    payment = payment_for(story.aggregate, cycle_period(number), "C9")
+    payment = payment_for(story.aggregate, cycle_period(number), "C9", channel)
     if story.when("schedule_payment", **payment).refusal:
         return
     for command, facts in meanwhile:

@@ -32,6 +32,7 @@ from tests.main_job import (
     run_cycle,
     tell_budget,
 )
+from tests.providers import SUNRISE, a_provider_in
 
 
 @pytest.fixture
@@ -45,11 +46,23 @@ def following(ledger: Ledger, batch: int) -> Projections:
     return Projections(ledger.engine, ledger.recorder, APPENDING, KEYED, batch=batch)
 
 
+def a_busy_council_and_a_provider(ledger: Ledger, budgets: int = 200) -> None:
+    """Something for every table. The provider holds each service fund from the next cycle on."""
+    a_busy_council(ledger, budgets)
+    a_provider_in(ledger)
+    for budget in list(ledger.budgets()):
+        if budget.has_service_fund:
+            assert budget.opened is not None
+            begins = budget.opened.effective_on
+            tell_budget(ledger, budget.reference, "hold_service_fund", provider_reference=SUNRISE,
+                        effective_on=begins)  # fmt: skip
+
+
 # --- equal to a replay ----------------------------------------------------------------------
 
 
 def test_every_table_equals_a_replay_and_a_rebuild(ledger: Ledger):
-    a_busy_council(ledger)
+    a_busy_council_and_a_provider(ledger)
     ledger.projections.catch_up()
     caught_up = rows_of(ledger)
     assert all(caught_up.values()), "every table has rows"
@@ -89,7 +102,7 @@ def test_both_databases_have_the_same_rows(sqlite_url: str, postgres_url: str, t
         (folder / "ledger.key").write_text("0f" * 32)
         (folder / "ledger.key").chmod(0o600)
         with a_ledger(url, folder) as ledger:
-            a_busy_council(ledger)
+            a_busy_council_and_a_provider(ledger)
             ledger.projections.catch_up()
             found.append(rows_of(ledger))
     assert fingerprint(found[0]) == fingerprint(found[1])
@@ -137,7 +150,7 @@ def _empty_date(column: Column[Any], value: Any) -> bool:
 
 
 def test_each_of_fifty_tamperings_is_named(ledger: Ledger):
-    a_busy_council(ledger, budgets=25)
+    a_busy_council_and_a_provider(ledger, budgets=25)
     ledger.projections.catch_up()
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")

@@ -14,7 +14,7 @@ from ledger.aggregates.cycle_events import CycleSettled
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.bank.bacs_reader import read_bacs
-from ledger.bank_reports import ReportBroughtIn, import_report, match_item, report_file
+from ledger.bank_reports import ReportBroughtIn, import_report, report_file
 from ledger.calendar_cycles import under_way
 from ledger.dates import england
 from ledger.errors import (
@@ -36,6 +36,7 @@ from ledger.projections.balances import all_balances
 from ledger.projections.bank_reports import waiting
 from ledger.projections.finance import finance_totals
 from ledger.projections.suspense import suspense
+from ledger.report_queue import match_item
 from ledger.verification import verify_ledger
 from tests.bank_reports import (
     NewAccount,
@@ -257,7 +258,7 @@ def test_someone_finds_out_which_payment_an_item_is_about(ledger: Ledger):
 def test_an_item_is_matched_only_to_a_payment_of_its_amount(ledger: Ledger):
     reference, cycle = a_queue(ledger)
     before = log_of(ledger)
-    with pytest.raises(ReportItemDiffers, match="100 pence"):
+    with pytest.raises(ReportItemDiffers, match=r"£1\.00"):
         match(
             ledger,
             reference,

@@ -16,7 +16,7 @@ from ledger.aggregates.care_decisions import BudgetClosed
 from ledger.aggregates.event_sourced import Event, Said, applies, command
 from ledger.aggregates.suspensions import Suspensions
 from ledger.charging.assessment import FREE_LEGAL_BASES
-from ledger.entitlement import EntitlementLine, adjustments
+from ledger.entitlement import PAID_BY, EntitlementLine, adjustments
 from ledger.errors import (
     AllocationLineExists,
     AllocationLineNotFound,
@@ -28,6 +28,7 @@ from ledger.money import format_pounds
 from ledger.terms import (
     FOR_EVER,
     AllocationTerm,
+    Channel,
     ContributionTerm,
     Deployment,
     Terms,
@@ -85,6 +86,7 @@ class Allocations(Suspensions):
         self.allocations: list[AllocationTerm] = []
         self.contributions: list[ContributionTerm] = []
         self.scheduled_lines: list[EntitlementLine] = []
+        self.funded_from = FOR_EVER
         self.mass_changes: set[str] = set()
 
     @property
@@ -95,11 +97,29 @@ class Allocations(Suspensions):
         if self.opened.paid_elsewhere_to is not None:
             starts_on = max(starts_on, self.opened.paid_elsewhere_to + _DAY)
         ends_on = self.closed.effective_on if self.closed else FOR_EVER
-        return Terms(starts_on, ends_on, self.allocations, self.contributions, self.suspensions)
+        return Terms(
+            starts_on,
+            ends_on,
+            self.allocations,
+            self.contributions,
+            self.suspensions,
+            self.funded_from,
+        )
 
-    def adjustments_due(self) -> list[EntitlementLine]:
-        """What days already paid are under- or overpaid by, as the terms now stand."""
-        return list(adjustments(self.terms, self.scheduled_lines, self.changed_from))
+    def scheduled_by(self, channel: Channel) -> list[EntitlementLine]:
+        """Every line scheduled by a channel that still stands."""
+        return [line for line in self.scheduled_lines if line.channel == channel]
+
+    def adjustments_due(self, channel: Channel = "direct_payment") -> list[EntitlementLine]:
+        """What days paid by a channel are under- or overpaid by, as the terms now stand."""
+        return list(
+            adjustments(
+                self.terms.of(channel),
+                self.scheduled_by(channel),
+                self.changed_from[channel],
+                PAID_BY[channel],
+            )
+        )
 
     def weekly_budget_pence(self, on: date) -> int:
         """The whole weekly budget on a day: every line in force, however it is deployed."""

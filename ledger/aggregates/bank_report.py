@@ -28,6 +28,7 @@ QueuedBecause = Literal[
     "repeated_in_report",
     "account_differs",
     "account_invalid",
+    "account_of_provider",
     "meaning_unclear",
 ]
 QUEUED_BECAUSE: dict[QueuedBecause, str] = {
@@ -41,6 +42,7 @@ QUEUED_BECAUSE: dict[QueuedBecause, str] = {
     "repeated_in_report": "An earlier item of the same report has the same reference.",
     "account_differs": "The account it is about is not the one that is paid now.",
     "account_invalid": "The account number that it gives does not pass the modulus check.",
+    "account_of_provider": "It is about a provider's account; put the other forward there by hand.",
     "meaning_unclear": "What it says is not clear; read the report itself.",
 }
 """Why an item waits for a person, and what each means."""

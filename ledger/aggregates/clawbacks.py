@@ -323,7 +323,7 @@ class Clawbacks(Contributions):
         clawback.instalment_pence = event.instalment_pence
         if event.lines:
             self.scheduled_lines.extend(event.lines)
-            self.changed_from = date.max
+            self.changed_from["direct_payment"] = date.max
 
     @applies(ClawbackReceived)
     def _clawback_received(self, event: ClawbackReceived) -> None:

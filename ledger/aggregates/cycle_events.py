@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from ledger.aggregates.event_sourced import Event
-from ledger.aggregates.payments import BankRejection
+from ledger.aggregates.payments import BankRejection, PaidTo
 from ledger.dates import Period
 from ledger.entitlement import EntitlementLine, FundingTotal
+from ledger.terms import Channel
 
 RejectionReason = Literal["totals_unexpected", "exceptions_unexplained", "wrong_period", "other"]
 
@@ -20,8 +21,9 @@ RejectionReason = Literal["totals_unexpected", "exceptions_unexplained", "wrong_
 class CycleLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One payment to be made. `budget_version` is the history the amount was worked out from.
 
-    `reissue_of` names the returned payment that this one sends again; it then has no lines.
-    `interested` are the users who have an interest in the budget."""
+    `reissue_of` names the returned payment that this one sends again; it then has no lines. All
+    that a provider is paid has one `bulk_reference`: it is one credit at the bank. `interested`
+    are the users who have an interest in the budget."""
 
     budget_reference: str
     budget_version: int
@@ -32,6 +34,14 @@ class CycleLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     deductions: tuple[tuple[str, int], ...] = ()
     reissue_of: str = ""
     interested: tuple[str, ...] = ()
+    channel: Channel = "direct_payment"
+    provider_reference: str = ""
+    bulk_reference: str = ""
+
+    @property
+    def paid_to(self) -> PaidTo:
+        """Where it goes."""
+        return PaidTo(self.payee_reference, self.provider_reference, self.bulk_reference)
 
     @property
     def deducted_pence(self) -> int:
@@ -39,7 +49,7 @@ class CycleLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class CycleException(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Something the approver should see before approving, about one budget."""
+    """Something the approver should see before approving, about one channel of one budget."""
 
     code: str
     budget_reference: str
@@ -47,6 +57,29 @@ class CycleException(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     detail: str = ""
     was_pence: int | None = None
     now_pence: int | None = None
+    channel: Channel = "direct_payment"
+
+
+class CycleCredit(NamedTuple):
+    """One credit of the bank file: a payment, or all that a provider is paid together."""
+
+    reference: str
+    payee_reference: str
+    amount_pence: int
+
+
+def credits_of(lines: Iterable[CycleLine]) -> list[CycleCredit]:
+    """What the bank is told to pay for some lines, in the order in which they first come."""
+    credits: dict[str, CycleCredit] = {}
+    for line in lines:
+        reference = line.bulk_reference or line.payment_reference
+        credit = CycleCredit(reference, line.payee_reference, line.amount_pence)
+        if reference in credits:
+            before = credits[reference]
+            assert before.payee_reference == credit.payee_reference, "one account for one credit"
+            credit = credit._replace(amount_pence=before.amount_pence + line.amount_pence)
+        credits[reference] = credit
+    return list(credits.values())
 
 
 class CycleLinesListed(Event):
@@ -91,7 +124,9 @@ class CycleCancelled(Event):
 
 
 class CycleIssued(Event):
-    """The bank file was made. The same bytes can be fetched again."""
+    """The bank file was made. The same bytes can be fetched again.
+
+    `record_count` is how many credits it holds; all that a provider is paid is one."""
 
     reference: str
     file_name: str

@@ -6,18 +6,19 @@ exceptions that an approver must see.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.aggregates.cycle_events import CycleException, CycleLine
 from ledger.aggregates.payees import Payee
-from ledger.aggregates.payments import PaymentDue
+from ledger.aggregates.payment_reference import new_payment_reference
+from ledger.aggregates.payments import PaidTo, Payment, PaymentDue
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period
-from ledger.errors import Refusal
+from ledger.errors import ProviderAccountNotVerified, Refusal
+from ledger.terms import Channel
 
 EXCEPTIONS = {
     "first_payment": "The first payment on this budget.",
@@ -39,41 +40,13 @@ EXCEPTIONS = {
     "offer-not-accepted": "The offer has not been accepted.",
     "agreement-not-signed": "The agreement has not been signed.",
     "payee-not-verified": "No payee has been verified by a second person.",
-    "no-allocation-in-force": "No allocation to be paid as a direct payment is in force.",
+    "service-fund-not-held": "No provider is named who holds the individual service fund.",
+    "provider-account-not-verified": "The provider has no account that a second person verified.",
+    "no-allocation-in-force": "No allocation to be paid is in force.",
     "estate-case-is-open": "A death was reported, and the estate case is not decided.",
     "returned-payment-not-settled": "Money came back and is neither sent again nor refunded.",
 }
 """Every exception an approver may see. Those with hyphens are gates: no payment is made."""
-
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford: no I, L, O, U to misread
-
-
-def new_payment_reference(cycle_reference: str, budget_reference: str, again: str = "") -> str:
-    """A reference of 16 characters, the same for the same cycle and budget, with a check digit.
-
-    Bacs returns only 18 characters of it, and people read it out over the telephone.
-    """
-    seed = f"{cycle_reference}\x00{budget_reference}\x00{again}".encode()
-    number = int.from_bytes(hashlib.sha256(seed).digest()[:8], "big")
-    digits = []
-    for _ in range(13):
-        number, digit = divmod(number, 32)
-        digits.append(_ALPHABET[digit])
-    body = "".join(digits)
-    return f"DP{body}{check_character(body)}"
-
-
-def check_character(body: str) -> str:
-    """The last character of a payment reference, from the 13 between it and "DP".
-
-    Damm's algorithm over the field of 32 elements: any one wrong character and any swap of
-    two different neighbours gives another check character.
-    """
-    check = 0
-    for character in body:
-        check = (check ^ _ALPHABET.index(character)) << 1
-        check ^= 0b100101 if check & 32 else 0  # x^5 + x^2 + 1
-    return _ALPHABET[check]
 
 
 class HoldRules(NamedTuple):
@@ -91,8 +64,32 @@ class HoldRules(NamedTuple):
 _NO_RULES = HoldRules()
 
 
+class _Asked(NamedTuple):
+    """One channel of a budget, and the account it is paid into, if there is one."""
+
+    budget: PersonalBudget
+    channel: Channel
+    account: Payee | None
+    paid_to: PaidTo
+
+    @property
+    def last(self) -> Payment | None:
+        return self.budget.last_paid(self.channel)
+
+    @property
+    def was_pence(self) -> int | None:
+        return self.last.amount_pence if self.last else None
+
+    @property
+    def held(self) -> dict[str, Payment]:
+        payments = self.budget.held_payments.items()
+        return {name: payment for name, payment in payments if payment.channel == self.channel}
+
+
 class Preparation:
-    """Gathers what a cycle will pay, and what its approver should look at first."""
+    """Gathers what a cycle will pay, and what its approver should look at first.
+
+    `accounts` are the verified accounts of providers that can be paid on the day."""
 
     def __init__(
         self,
@@ -104,6 +101,7 @@ class Preparation:
         reissue: Collection[str] = (),
         rules: HoldRules = _NO_RULES,
         release: Collection[str] = (),
+        accounts: Mapping[str, Payee] | None = None,
     ) -> None:
         self._cycle_reference = cycle_reference
         self._period = period
@@ -112,213 +110,255 @@ class Preparation:
         self._reissue = frozenset(reissue)
         self._rules = rules
         self._release = frozenset(release)
+        self._accounts = accounts or {}
         self.considered: set[str] = set()
         self.reissues_found: set[str] = set()
         self._lines: list[CycleLine] = []
         self._exceptions: list[CycleException] = []
-        self._accounts: defaultdict[str, set[str]] = defaultdict(set)
+        self._paid_into: defaultdict[str, set[str]] = defaultdict(set)
 
     def consider(self, budget: PersonalBudget) -> None:
         """Ask one budget what it is owed, and note what is out of the ordinary."""
         self.considered.add(budget.reference)
+        self.reissues_found |= self._reissue & budget.payments.keys()
+        self._consider(self._asked(budget, "direct_payment"))
+        if budget.has_service_fund:
+            self._consider(self._asked(budget, "service_fund"))
+
+    def _consider(self, asked: _Asked) -> None:
+        budget, channel = asked.budget, asked.channel
         named = self._reissue & budget.payments.keys()
-        self.reissues_found |= named
-        reissued = sorted({*named, *self._corrected(budget)})
-        due = budget.payment_due(self._period)
-        refusals = list(budget.failed_gates(self._period, self._pay_on, reissued))
+        here = (reference for reference in named if budget.payments[reference].channel == channel)
+        reissued = sorted({*here, *self._corrected(asked)})
+        due = budget.payment_due(self._period, channel)
+        refusals = [
+            *budget.failed_gates(self._period, self._pay_on, reissued, channel),
+            *self._no_account(asked),
+        ]
         pays = not refusals and due.amount_pence > 0
         for payment_reference in reissued:
             budget.require_reissuable(payment_reference, self._pay_on)
-        if (pays or reissued) and self._is_held(budget, due.amount_pence if pays else 0):
+            for refusal in self._no_account(asked):
+                raise refusal
+        if (pays or reissued) and self._is_held(asked, due.amount_pence if pays else 0):
             return
         for payment_reference in reissued:
-            self._add_reissue(budget, payment_reference)
+            self._add_reissue(asked, payment_reference)
         if pays:
-            self._add(budget, due)
-        elif due.owed_pence or (self._is_live(budget) and not reissued):
-            self._note_unpaid(budget, due, refusals)
+            self._add(asked, due)
+        elif due.owed_pence or (self._is_live(asked) and not reissued):
+            self._note_unpaid(asked, due, refusals)
 
     def lines(self) -> list[CycleLine]:
         """The payments, in order of budget reference; of one budget, what is sent again first."""
         return sorted(
             self._lines,
-            key=lambda line: (line.budget_reference, not line.reissue_of, line.reissue_of),
+            key=lambda line: (
+                line.budget_reference,
+                not line.reissue_of,
+                line.reissue_of,
+                line.channel,
+            ),
         )
 
     def exceptions(self) -> list[CycleException]:
         """Everything noted, in order of budget reference and code."""
-        for sharing in self._accounts.values():
+        for sharing in self._paid_into.values():
             for reference in sharing if len(sharing) > 1 else ():
                 others = ", ".join(sorted(other for other in sharing if other != reference)[:5])
-                self._note("account_shared", reference, detail=others)
-        self._accounts.clear()
-        return sorted(self._exceptions, key=lambda e: (e.budget_reference, e.code, e.detail))
+                exception = CycleException("account_shared", reference, detail=others)
+                self._exceptions.append(exception)
+        self._paid_into.clear()
+        return sorted(
+            self._exceptions, key=lambda e: (e.budget_reference, e.code, e.channel, e.detail)
+        )
 
-    def _is_held(self, budget: PersonalBudget, now_pence: int) -> bool:
+    # --- where it is paid to ----------------------------------------------------------------
+
+    def _asked(self, budget: PersonalBudget, channel: Channel) -> _Asked:
+        provider_reference = budget.provider_of(channel)
+        if channel == "direct_payment" and not provider_reference:
+            own = budget.payee
+            return _Asked(budget, channel, own, PaidTo(own.payee_reference if own else ""))
+        account = self._accounts.get(provider_reference)
+        paid_to = PaidTo(
+            account.payee_reference if account else "",
+            provider_reference,
+            new_payment_reference(self._cycle_reference, provider_reference, "bulk"),
+        )
+        return _Asked(budget, channel, account, paid_to)
+
+    def _no_account(self, asked: _Asked) -> Iterator[Refusal]:
+        """The gate that only a provider can open: it has no account to be paid into."""
+        provider_reference = asked.paid_to.provider_reference
+        if provider_reference and asked.account is None:
+            yield ProviderAccountNotVerified(
+                f"The provider {provider_reference} has no verified account.",
+                provider_reference=provider_reference,
+            )
+
+    # --- what is held back, or sent again ---------------------------------------------------
+
+    def _is_held(self, asked: _Asked, now_pence: int) -> bool:
         """Note what the council's rules hold back; whether they do, and nobody released it."""
-        held = list(self._held(budget, now_pence))
-        last = budget.last_payment
-        if held and budget.reference in self._release:
-            self._note("released", budget.reference, detail=", ".join(held))
+        held = list(self._held(asked, now_pence))
+        if held and asked.budget.reference in self._release:
+            self._note("released", asked, detail=", ".join(held))
             return False
         for code in held:
-            was = last.amount_pence if last else None
-            self._note(code, budget.reference, was_pence=was, now_pence=now_pence)
+            self._note(code, asked, was_pence=asked.was_pence, now_pence=now_pence)
         return bool(held)
 
-    def _held(self, budget: PersonalBudget, now_pence: int) -> Iterator[str]:
-        rules, payee, last = self._rules, budget.payee, budget.last_payment
-        assert payee is not None, "the gate for the payee was passed"
+    def _held(self, asked: _Asked, now_pence: int) -> Iterator[str]:
+        rules, account, last = self._rules, asked.account, asked.last
+        assert account is not None, "the gate for the payee was passed"
         is_changed = any(
-            payment.payee_reference != payee.payee_reference
-            for payment in budget.payments.values()
-            if payment.status != "cancelled"
+            payment.payee_reference != account.payee_reference
+            for payment in asked.budget.payments.values()
+            if payment.channel == asked.channel and payment.status != "cancelled"
         )
-        if is_changed and rules.paid_before and (payee.verified_on or date.min) > rules.paid_before:
+        named_on = max(account.verified_on or date.min, asked.budget.named_on(asked.channel))
+        if is_changed and rules.paid_before and named_on > rules.paid_before:
             yield "payee_held"
         more_pence = (now_pence - last.amount_pence) * 100 if last else 0
         is_outlier = last and rules.over_percent * last.amount_pence < more_pence
         if (rules.over_percent and is_outlier) or 0 < rules.over_pence < now_pence:
             yield "outlier_held"
 
-    def _corrected(self, budget: PersonalBudget) -> Iterator[str]:
+    def _corrected(self, asked: _Asked) -> Iterator[str]:
         """What came back and is sent again by itself: other details were verified since."""
-        for reference, payment in budget.held_payments.items():
-            gates = budget.failed_gates(payment.period, self._pay_on, budget.held_payments)
-            payee, held = budget.payee, payment.held
-            is_corrected = payee and payee.payee_reference != payment.payee_reference
+        for reference, payment in asked.held.items():
+            gates = asked.budget.failed_gates(
+                payment.period, self._pay_on, asked.held, asked.channel
+            )
+            account, held = asked.account, payment.held
+            is_corrected = account and account.payee_reference != payment.payee_reference
             if is_corrected and held and held.on <= self._pay_on and not any(gates):
                 yield reference
 
-    def _is_live(self, budget: PersonalBudget) -> bool:
-        """Someone would expect a payment: a payable line touches the period, or it just ended."""
-        return self._is_payable(budget, self._period.starts_on) or self._has_ended(budget)
+    def _add_reissue(self, asked: _Asked, payment_reference: str) -> None:
+        payment = asked.budget.payments[payment_reference]
+        reference = self._add_line(
+            asked,
+            payment_reference,
+            amount_pence=payment.amount_pence,
+            reissue_of=payment_reference,
+        )
+        self._note("payment_reissued", asked, reference, detail=payment_reference)
+        if payment.payee_reference != asked.paid_to.payee_reference:
+            self._note("payee_changed", asked, reference)
 
-    def _has_ended(self, budget: PersonalBudget) -> bool:
+    # --- what is paid -----------------------------------------------------------------------
+
+    def _add_line(self, asked: _Asked, again: str = "", **facts: Any) -> str:
+        """List a payment; returns its reference."""
+        budget, account = asked.budget, asked.account
+        assert account is not None, "the gate for the payee was passed"
+        reference = new_payment_reference(self._cycle_reference, budget.reference, again)
+        self._lines.append(
+            CycleLine(
+                budget_reference=budget.reference,
+                budget_version=budget.version,
+                payment_reference=reference,
+                interested=tuple(sorted(budget.interests)),
+                channel=asked.channel,
+                **asked.paid_to._asdict(),
+                **facts,
+            )
+        )
+        # Managed accounts are shared on purpose; any other shared account is a question.
+        if account.payee_type != "managed_account":
+            self._paid_into[account.fingerprint].add(budget.reference)
+        return reference
+
+    def _add(self, asked: _Asked, due: PaymentDue) -> None:
+        reference = self._add_line(
+            asked,
+            "" if asked.channel == "direct_payment" else asked.channel,
+            amount_pence=due.amount_pence,
+            lines=due.lines,
+            deductions=due.deductions,
+        )
+        self._question(asked, due, reference)
+
+    def _question(self, asked: _Asked, due: PaymentDue, reference: str) -> None:
+        """Note what an approver should ask about a payment that will be made."""
+        last, now = asked.last, due.amount_pence
+        if last is None:
+            self._note("first_payment", asked, reference, now_pence=now)
+        else:
+            if last.payee_reference != asked.paid_to.payee_reference:
+                self._note("payee_changed", asked, reference)
+            if abs(now - last.amount_pence) * 100 > self._variance_percent * last.amount_pence:
+                self._note(
+                    "amount_differs", asked, reference, was_pence=asked.was_pence, now_pence=now
+                )
+        if self._has_ended(asked):
+            self._note("ended", asked, reference)
+        if any(not line.cost_centre for line in due.lines):
+            self._note("cost_centre_missing", asked, reference)
+        if any(
+            s.starts_on <= self._period.ends_on and s.ends_on >= self._period.starts_on
+            for s in asked.budget.suspensions
+        ):
+            self._note("suspended", asked, reference)
+        self._standing_questions(asked, reference)
+
+    # --- what is not paid -------------------------------------------------------------------
+
+    def _is_live(self, asked: _Asked) -> bool:
+        """Someone would expect a payment: a payable line touches the period, or it just ended."""
+        return self._is_payable(asked, self._period.starts_on) or self._has_ended(asked)
+
+    def _has_ended(self, asked: _Asked) -> bool:
         """It was paid for the days just before this period, and is not payable to its end."""
         was_paid = any(
             (self._period.starts_on - payment.period.ends_on).days <= 1
-            for payment in budget.payments.values()
-            if payment.stands
+            for payment in asked.budget.payments.values()
+            if payment.channel == asked.channel and payment.stands
         )
-        return was_paid and not self._is_payable(budget, self._period.ends_on)
+        return was_paid and not self._is_payable(asked, self._period.ends_on)
 
-    def _is_payable(self, budget: PersonalBudget, from_day: date) -> bool:
-        """A line paid to a payee starts by the period's end and has not ended before a day."""
+    def _is_payable(self, asked: _Asked, from_day: date) -> bool:
+        """A line paid by the channel starts by the period's end and has not ended before a day."""
+        budget = asked.budget
         if budget.closed is not None and budget.closed.effective_on < from_day:
             return False
         return any(
-            term.is_paid and term.starts_on <= self._period.ends_on and term.last_day >= from_day
+            term.channel == asked.channel
+            and term.starts_on <= self._period.ends_on
+            and term.last_day >= from_day
             for term in budget.allocations
         )
 
-    def _add(self, budget: PersonalBudget, due: PaymentDue) -> None:
-        assert budget.payee is not None, "the gate for the payee was passed"
-        reference = new_payment_reference(self._cycle_reference, budget.reference)
-        self._lines.append(
-            CycleLine(
-                budget_reference=budget.reference,
-                budget_version=budget.version,
-                payment_reference=reference,
-                payee_reference=budget.payee.payee_reference,
-                amount_pence=due.amount_pence,
-                lines=due.lines,
-                deductions=due.deductions,
-                interested=tuple(sorted(budget.interests)),
-            )
-        )
-        self._note_account(budget.payee, budget.reference)
-        for exception in self._questions(budget, due, reference):
-            self._exceptions.append(exception)
-
-    def _questions(
-        self, budget: PersonalBudget, due: PaymentDue, reference: str
-    ) -> Iterator[CycleException]:
-        """What an approver should ask about a payment that will be made."""
-        last, now = budget.last_payment, due.amount_pence
-        assert budget.payee is not None
-        if last is None:
-            yield CycleException("first_payment", budget.reference, reference, now_pence=now)
-        else:
-            if last.payee_reference != budget.payee.payee_reference:
-                yield CycleException("payee_changed", budget.reference, reference)
-            if abs(now - last.amount_pence) * 100 > self._variance_percent * last.amount_pence:
-                yield CycleException(
-                    "amount_differs",
-                    budget.reference,
-                    reference,
-                    was_pence=last.amount_pence,
-                    now_pence=now,
-                )
-        if self._has_ended(budget):
-            yield CycleException("ended", budget.reference, reference)
-        if any(not line.cost_centre for line in due.lines):
-            yield CycleException("cost_centre_missing", budget.reference, reference)
-        if budget.suspensions and any(
-            s.starts_on <= self._period.ends_on and s.ends_on >= self._period.starts_on
-            for s in budget.suspensions
-        ):
-            yield CycleException("suspended", budget.reference, reference)
-        yield from self._standing_questions(budget, reference)
-
-    def _standing_questions(
-        self, budget: PersonalBudget, reference: str
-    ) -> Iterator[CycleException]:
-        for return_reference, spend_return in budget.spend_returns.items():
-            if spend_return.overdue_on(self._pay_on):
-                yield CycleException(
-                    "return_overdue", budget.reference, reference, detail=return_reference
-                )
-
-    def _note_unpaid(
-        self, budget: PersonalBudget, due: PaymentDue, refusals: list[Refusal]
-    ) -> None:
-        last = budget.last_payment
-        was = last.amount_pence if last else None
+    def _note_unpaid(self, asked: _Asked, due: PaymentDue, refusals: list[Refusal]) -> None:
+        was = asked.was_pence
         for refusal in refusals:
             code = "suspended" if refusal.code == "payments-are-suspended" else refusal.code
             about = refusal.details.get("payment_reference", "")
-            self._note(
-                code, budget.reference, detail=about, was_pence=was, now_pence=due.amount_pence
-            )
-        if self._has_ended(budget):
-            self._note("ended", budget.reference, was_pence=was, now_pence=due.amount_pence)
+            self._note(code, asked, detail=about, was_pence=was, now_pence=due.amount_pence)
+        if self._has_ended(asked):
+            self._note("ended", asked, was_pence=was, now_pence=due.amount_pence)
         if due.owed_pence < 0:
-            self._note("negative", budget.reference, was_pence=was, now_pence=due.owed_pence)
+            self._note("negative", asked, was_pence=was, now_pence=due.owed_pence)
         elif due.amount_pence == 0 and not refusals:
-            self._note("nothing_due", budget.reference, was_pence=was, now_pence=0)
-        self._exceptions.extend(self._standing_questions(budget, ""))
+            self._note("nothing_due", asked, was_pence=was, now_pence=0)
+        self._standing_questions(asked)
 
-    def _add_reissue(self, budget: PersonalBudget, payment_reference: str) -> None:
-        payment = budget.require_reissuable(payment_reference, self._pay_on)
-        assert budget.payee is not None, "the gate for the payee was passed"
-        reference = new_payment_reference(
-            self._cycle_reference, budget.reference, payment_reference
-        )
-        self._lines.append(
-            CycleLine(
-                budget_reference=budget.reference,
-                budget_version=budget.version,
-                payment_reference=reference,
-                payee_reference=budget.payee.payee_reference,
-                amount_pence=payment.amount_pence,
-                reissue_of=payment_reference,
-                interested=tuple(sorted(budget.interests)),
-            )
-        )
-        self._note_account(budget.payee, budget.reference)
+    def _standing_questions(self, asked: _Asked, reference: str = "") -> None:
+        """Spend returns are of direct payments: what a provider spends, its contract says."""
+        if asked.channel == "direct_payment":
+            for return_reference, spend_return in asked.budget.spend_returns.items():
+                if spend_return.overdue_on(self._pay_on):
+                    self._note("return_overdue", asked, reference, detail=return_reference)
+
+    def _note(self, code: str, asked: _Asked, payment_reference: str = "", **facts: Any) -> None:
         self._exceptions.append(
             CycleException(
-                "payment_reissued", budget.reference, reference, detail=payment_reference
+                code,
+                asked.budget.reference,
+                payment_reference,
+                channel=asked.channel,
+                **facts,
             )
         )
-        if payment.payee_reference != budget.payee.payee_reference:
-            self._exceptions.append(CycleException("payee_changed", budget.reference, reference))
-
-    def _note_account(self, payee: Payee, budget_reference: str) -> None:
-        """Managed accounts are shared on purpose; any other shared account is a question."""
-        if payee.payee_type != "managed_account":
-            self._accounts[payee.fingerprint].add(budget_reference)
-
-    def _note(self, code: str, budget_reference: str, **facts: object) -> None:
-        self._exceptions.append(CycleException(code, budget_reference, **facts))  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from ledger.aggregates.cycle_events import CycleLine, CycleLinesListed, CyclePre
 from ledger.aggregates.event_sourced import applies
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.entitlement import EntitlementLine, LineKind
+from ledger.terms import CHANNELS, Channel
 
 KEPT_OUT = frozenset(
     {"ended", "suspended", "negative", "nothing_due", "payee_held", "outlier_held"}
@@ -48,7 +49,7 @@ def _shared(value: T) -> T:
 
 
 class PaidBudget(msgspec.Struct, gc=False):
-    """What one cycle pays one budget, sorted by what it is for.
+    """What one cycle pays one budget by one channel, sorted by what it is for.
 
     `weekly` holds pence, and weekly pence x days. `runs` are the days of each allocation line, by
     number; `codes` are the exceptions that explain an amount."""
@@ -92,7 +93,7 @@ class PaidBudget(msgspec.Struct, gc=False):
             self.weekly[part] = pence + owed.amount_pence, rate_days + owed.weekly_pence * owed.days
 
     def note(self, code: str) -> None:
-        """An exception of the budget, if it explains an amount; each once and in order."""
+        """An exception, if it explains an amount; each once and in order."""
         if code in KEPT_OUT or code == "first_payment" or "-" in code:
             self.codes = tuple(sorted({*self.codes, code}))
 
@@ -111,23 +112,32 @@ class PaidBudget(msgspec.Struct, gc=False):
         return bool(self.retainer) or "suspended" in self.codes
 
 
+PaidBudgets = Mapping[Channel, Mapping[str, PaidBudget]]
+"""What a cycle pays, by channel and by budget."""
+
+
 class PaidCycle(PaymentCycle):
     """A payment cycle as a comparison needs it: what it pays each budget, and for what."""
 
     def __init__(self, reference: str) -> None:
         super().__init__(reference)
-        self.budgets: Mapping[str, PaidBudget] = {}
-        self._budgets_listed = defaultdict[str, PaidBudget](PaidBudget)
+        self.budgets: PaidBudgets = nothing_listed()
+        self._budgets_listed = nothing_listed()
 
     @applies(CycleLinesListed)
     def _cycle_lines_listed(self, event: CycleLinesListed) -> None:
         for line in event.lines:
-            self._budgets_listed[line.budget_reference].add(line)
+            self._budgets_listed[line.channel][line.budget_reference].add(line)
         for one in event.exceptions:
-            self._budgets_listed[one.budget_reference].note(one.code)
+            self._budgets_listed[one.channel][one.budget_reference].note(one.code)
 
     @applies(CyclePrepared)
     def _cycle_prepared(self, event: CyclePrepared) -> None:
         super()._cycle_prepared(event)
         self.budgets = self._budgets_listed
-        self._budgets_listed = defaultdict(PaidBudget)
+        self._budgets_listed = nothing_listed()
+
+
+def nothing_listed() -> dict[Channel, defaultdict[str, PaidBudget]]:
+    """What no cycle at all pays."""
+    return {channel: defaultdict(PaidBudget) for channel in CHANNELS}

@@ -7,11 +7,11 @@ checks of the details said is recorded too, whenever they were made.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, Unpack
 
 from ledger.aggregates.care_decisions import CareDecisions
-from ledger.aggregates.event_sourced import Event, Said, applies, command
+from ledger.aggregates.event_sourced import Event, EventSourced, Said, applies, command
 from ledger.dates import day_in_england
 from ledger.errors import (
     AccountFailsModulusCheck,
@@ -74,6 +74,8 @@ WithdrawalReason = Literal["wrong_details", "not_confirmed", "fraud_suspected", 
 class PayeeProposed(Event):
     """Someone gave account details for payments; nothing is paid to them yet.
 
+    With `provider_reference` it is that provider's account, whichever is verified there.
+
     `modulus_check` says whether the account number passed the modulus check of the weight table
     then in force, or why it was not checked; it is nothing on events older than the check, and
     an account that fails is never proposed.
@@ -85,6 +87,7 @@ class PayeeProposed(Event):
     modulus_check: ModulusCheck | None = None
     modulus_table_version: str = ""
     source: PayeeSource = "person"
+    provider_reference: str = ""
 
 
 class PayeeNameChecked(Event):
@@ -126,7 +129,8 @@ class PayeeWithdrawn(Event):
 class Payee(NamedTuple):
     """A set of account details, by reference, and what the checks of them said last.
 
-    `verified_on` is the day in England on which their verification was recorded.
+    `verified_on` is the day in England on which their verification was recorded. With a
+    `provider_reference` they are that provider's, and the reference is the provider's too.
     """
 
     payee_reference: str
@@ -138,6 +142,7 @@ class Payee(NamedTuple):
     name_check: NameAnswer | None = None
     name_checked_with: str = ""
     verified_on: date | None = None
+    provider_reference: str = ""
 
     @property
     def confirmed(self) -> bool:
@@ -145,8 +150,8 @@ class Payee(NamedTuple):
         return self.name_check in (None, "match")
 
 
-class Payees(CareDecisions):
-    """The details proposed, and the verified ones that payments go to."""
+class Accounts(EventSourced):
+    """Account details, of which one set is in use: the rules that budgets and providers share."""
 
     def __init__(self, reference: str) -> None:
         super().__init__(reference)
@@ -168,6 +173,35 @@ class Payees(CareDecisions):
             )
         return known
 
+    def _is_known(self, payee_reference: str, payee_type: PayeeType, fingerprint: str) -> bool:
+        known = self.proposed_payees.get(payee_reference, self.payee)
+        return known is not None and known[:3] == (payee_reference, payee_type, fingerprint)
+
+    def _require_verifiable(self, payee_reference: str, verified_by: str) -> Payee | None:
+        """The proposed details that someone may verify; None if they were verified before."""
+        proposed = self.known_payee(payee_reference)
+        if payee_reference not in self.proposed_payees:
+            return None
+        if proposed.proposed_by == verified_by:
+            raise VerifierProposedPayee(
+                f"{verified_by} proposed these details; someone else must verify them."
+            )
+        require_possible(proposed.modulus_check, proposed.modulus_table_version)
+        return proposed
+
+    def _take_into_use(self, payee_reference: str, recorded_at: datetime) -> None:
+        verified = self.proposed_payees.pop(payee_reference)
+        self.payee = verified._replace(verified_on=day_in_england(recorded_at))
+
+
+class Payees(Accounts, CareDecisions):
+    """The details proposed, and the verified ones that payments go to."""
+
+    @property
+    def own_payees(self) -> list[Payee]:
+        """Those of the known payees whose details are the budget's own, and no provider's."""
+        return [payee for payee in self.known_payees if not payee.provider_reference]
+
     def propose_payee(
         self,
         *,
@@ -184,10 +218,9 @@ class Payees(CareDecisions):
         Until they are verified, payments go on to the payee verified before. Allowed after
         closing, so that money which came back can still be sent on.
         """
-        known = self.proposed_payees.get(payee_reference, self.payee)
-        if known is not None and known[:3] == (payee_reference, payee_type, fingerprint):
+        if self._is_known(payee_reference, payee_type, fingerprint):
             return
-        _require_possible(modulus_check, modulus_table_version)
+        require_possible(modulus_check, modulus_table_version)
         self._record(
             PayeeProposed(
                 payee_reference=payee_reference,
@@ -199,6 +232,24 @@ class Payees(CareDecisions):
                 **said,
             )
         )
+
+    @command
+    def propose_managed_account(self, *, provider_reference: str, **said: Unpack[Said]) -> None:
+        """Propose that a provider holds the direct payment in a managed account.
+
+        Someone else verifies it, as any payee. It is then paid to the account verified for the
+        provider, together with all that the provider is paid.
+        """
+        if not self._is_known(provider_reference, "managed_account", ""):
+            self._record(
+                PayeeProposed(
+                    payee_reference=provider_reference,
+                    payee_type="managed_account",
+                    fingerprint="",
+                    provider_reference=provider_reference,
+                    **said,
+                )
+            )
 
     def check_payee_name(
         self,
@@ -251,14 +302,9 @@ class Payees(CareDecisions):
         Details that confirmation of payee did not confirm need a reason to override its answer.
         The reason is kept only where there was something to override.
         """
-        proposed = self.known_payee(payee_reference)
-        if payee_reference not in self.proposed_payees:
-            return  # verified before
-        if proposed.proposed_by == said["recorded_by"]:
-            raise VerifierProposedPayee(
-                f"{said['recorded_by']} proposed these details; someone else must verify them."
-            )
-        _require_possible(proposed.modulus_check, proposed.modulus_table_version)
+        proposed = self._require_verifiable(payee_reference, said["recorded_by"])
+        if proposed is None:
+            return
         if proposed.name_check is not None and not (proposed.confirmed or override_reason):
             what = answered(proposed.name_check, proposed.name_checked_with)
             raise PayeeNotConfirmed(
@@ -296,6 +342,7 @@ class Payees(CareDecisions):
             event.recorded_by,
             event.modulus_check,
             event.modulus_table_version,
+            provider_reference=event.provider_reference,
         )
 
     @applies(PayeeNameChecked)
@@ -314,8 +361,7 @@ class Payees(CareDecisions):
 
     @applies(PayeeVerified)
     def _payee_verified(self, event: PayeeVerified) -> None:
-        verified = self.proposed_payees.pop(event.payee_reference)
-        self.payee = verified._replace(verified_on=day_in_england(event.recorded_at))
+        self._take_into_use(event.payee_reference, event.recorded_at)
 
     @applies(PayeeWithdrawn)
     def _payee_withdrawn(self, event: PayeeWithdrawn) -> None:
@@ -337,7 +383,8 @@ def answered(answer: NameAnswer, checked_with: str) -> str:
     return f"{NAME_ANSWERS[answer]} ({code}answered by {by})"
 
 
-def _require_possible(modulus_check: ModulusCheck | None, table_version: str) -> None:
+def require_possible(modulus_check: ModulusCheck | None, table_version: str) -> None:
+    """Refuse an account number that its modulus check failed: `AccountFailsModulusCheck`."""
     if modulus_check == "invalid":
         raise AccountFailsModulusCheck(
             "The account number does not pass the modulus check of its sort code "

@@ -25,6 +25,7 @@ from ledger.aggregates.cycle_events import (
     CycleSettled,
     CycleStatus,
     RejectionReason,
+    credits_of,
     lines_hash,
 )
 from ledger.aggregates.event_sourced import EventSourced, Said, applies, register
@@ -177,14 +178,14 @@ class PaymentCycle(EventSourced):
         processing_on: date,
         **said: Unpack[Said],
     ) -> None:
-        """Record the bank file made from the approved lines; its total must be theirs."""
+        """Record the bank file made from the approved lines: their credits, and their total."""
         self.require_issuable()
         assert self.prepared is not None, "an approved cycle was prepared"
-        if (record_count, total_pence) != (self.prepared.line_count, self.prepared.total_pence):
+        credit_count = len(credits_of(self.lines))
+        if (record_count, total_pence) != (credit_count, self.prepared.total_pence):
             raise CycleChangedSinceSeen(
-                f"The file has {record_count} payments of {format_pounds(total_pence)} in all; the "
-                f"approved cycle has {self.prepared.line_count} of "
-                f"{format_pounds(self.prepared.total_pence)}."
+                f"The file has {record_count} credits of {format_pounds(total_pence)} in all; the "
+                f"approved cycle has {credit_count} of {format_pounds(self.prepared.total_pence)}."
             )
         self._record(
             CycleIssued(

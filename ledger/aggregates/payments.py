@@ -15,6 +15,7 @@ from ledger.aggregates.clawbacks import ClawbackDeducted
 from ledger.aggregates.event_sourced import Event, Said
 from ledger.dates import Period
 from ledger.entitlement import EntitlementLine, FundingTotal, funding_totals
+from ledger.terms import Channel
 
 ReturnReason = Literal["0", "2", "3", "5", "B", "C"]
 """Bacs ARUCS codes: invalid details, deceased, transferred, no account, closed, requested."""
@@ -34,7 +35,9 @@ DECEASED = frozenset({"2", "MD07"})
 class PaymentScheduled(Event):
     """Money promised for a period; it leaves with the cycle's bank file on `effective_on`.
 
-    `amount_pence` is the sum of the lines less `deducted_pence` (clawback instalments)."""
+    `amount_pence` is the sum of the lines less `deducted_pence` (clawback instalments). Where a
+    provider is paid, it is part of the one credit with the `bulk_reference`, into the provider's
+    account named by `payee_reference`."""
 
     payment_reference: str
     cycle_reference: str
@@ -43,6 +46,9 @@ class PaymentScheduled(Event):
     lines: tuple[EntitlementLine, ...]
     amount_pence: int
     deducted_pence: int = 0
+    channel: Channel = "direct_payment"
+    provider_reference: str = ""
+    bulk_reference: str = ""
 
 
 class PaymentConfirmed(Event):
@@ -98,6 +104,8 @@ class PaymentReissued(Event):
     cycle_reference: str
     payee_reference: str
     amount_pence: int
+    provider_reference: str = ""
+    bulk_reference: str = ""
 
 
 class PaymentCancelled(Event):
@@ -125,6 +133,15 @@ class Held(NamedTuple):
     reason_code: ReturnReason | BankRejection
 
 
+class PaidTo(NamedTuple):
+    """Where a payment goes: account details and, if they are a provider's, the provider and the
+    reference of the one credit to it."""
+
+    payee_reference: str
+    provider_reference: str = ""
+    bulk_reference: str = ""
+
+
 class Payment(msgspec.Struct):
     """Where one payment stands. `held` says why its money came back, settled since or not."""
 
@@ -138,6 +155,9 @@ class Payment(msgspec.Struct):
     deducted_pence: int = 0
     reissue_of: str = ""
     held: Held | None = None
+    channel: Channel = "direct_payment"
+    provider_reference: str = ""
+    bulk_reference: str = ""
 
     @property
     def is_held(self) -> bool:
@@ -163,6 +183,7 @@ class PaymentDue(NamedTuple):
     lines: tuple[EntitlementLine, ...]
     deductions: tuple[tuple[str, int], ...]
     owed_pence: int
+    channel: Channel = "direct_payment"
 
     @property
     def deducted_pence(self) -> int:
@@ -177,7 +198,7 @@ def payment_events(
     *,
     payment_reference: str,
     cycle_reference: str,
-    payee_reference: str,
+    paid_to: PaidTo,
     period: Period,
     payment: PaymentDue,
     said: Said,
@@ -193,10 +214,11 @@ def payment_events(
     yield PaymentScheduled(
         payment_reference=payment_reference,
         cycle_reference=cycle_reference,
-        payee_reference=payee_reference,
+        **paid_to._asdict(),
         period=period,
         lines=payment.lines,
         amount_pence=payment.amount_pence,
         deducted_pence=payment.deducted_pence,
+        channel=payment.channel,
         **said,
     )

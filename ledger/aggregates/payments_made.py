@@ -26,6 +26,7 @@ from ledger.aggregates.payments import (
     ReturnReason,
 )
 from ledger.aggregates.recovery import Recovery
+from ledger.aggregates.service_funds import ServiceFunds
 from ledger.entitlement import EntitlementLine
 from ledger.errors import (
     PaymentAlreadySettled,
@@ -34,9 +35,10 @@ from ledger.errors import (
     PaymentNotIssued,
     PaymentNotReturned,
 )
+from ledger.terms import Channel
 
 
-class PaymentsMade(EstateCases, Recovery):
+class PaymentsMade(EstateCases, Recovery, ServiceFunds):
     """Every payment promised, by its reference, and what came of it."""
 
     def __init__(self, reference: str) -> None:
@@ -47,6 +49,28 @@ class PaymentsMade(EstateCases, Recovery):
     def held_payments(self) -> dict[str, Payment]:
         """The payments whose money came back and is not settled, by reference."""
         return {reference: p for reference, p in self.payments.items() if p.is_held}
+
+    @property
+    def last_payment(self) -> Payment | None:
+        """The direct payment scheduled last that still stands, if any."""
+        return self.last_paid("direct_payment")
+
+    def last_paid(self, channel: Channel) -> Payment | None:
+        """The payment by a channel scheduled last that still stands, if any."""
+        payments = (p for p in reversed(self.payments.values()) if p.channel == channel)
+        return next((payment for payment in payments if payment.stands), None)
+
+    def provider_of(self, channel: Channel) -> str:
+        """The provider who is paid by a channel now; nothing if none is."""
+        if channel == "service_fund":
+            return self.fund_provider
+        return self.payee.provider_reference if self.payee else ""
+
+    def named_on(self, channel: Channel) -> date:
+        """The day on which whoever is paid by a channel now was named; `date.min`: nobody was."""
+        if channel == "service_fund":
+            return self.fund_named_on
+        return (self.payee and self.payee.verified_on) or date.min
 
     def confirm_payment(self, *, payment_reference: str, **said: Unpack[Said]) -> None:
         """Record that the money left the council's account, on `effective_on`."""
@@ -69,7 +93,8 @@ class PaymentsMade(EstateCases, Recovery):
     ) -> None:
         """Record that the bank returned the money; what came back must first have gone out.
 
-        If it says that the account holder has died, an estate case is opened.
+        If it says that the account holder has died, an estate case is opened, unless it is a
+        provider's account.
         """
         payment = self._require_not_cancelled(payment_reference)
         if payment.status == "rejected":
@@ -200,7 +225,9 @@ class PaymentsMade(EstateCases, Recovery):
         )
 
     def _death_reported(self, payment_reference: str, reason_code: str, said: Said) -> None:
-        if reason_code in DECEASED and not self.undecided_estate_case:
+        """The account of a provider is nobody's whose death could matter here."""
+        is_own = not self.payments[payment_reference].provider_reference
+        if reason_code in DECEASED and is_own and not self.undecided_estate_case:
             self.open_estate_case(
                 case_reference=f"EC-{payment_reference}", reported_by="bank", **said
             )

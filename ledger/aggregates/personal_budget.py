@@ -6,7 +6,6 @@ allocations, payees, spend returns, clawbacks); here they meet in what they are 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from datetime import date
 from typing import ClassVar, Unpack
 
@@ -20,102 +19,42 @@ from ledger.aggregates import (
     interests,
     payees,
     payments,
-    payments_made,
     recovery,
     representatives,
+    service_funds,
     spend_returns,
     suspensions,
 )
 from ledger.aggregates.event_sourced import Said, applies, command, register
 from ledger.aggregates.payments import (
+    PaidTo,
     Payment,
-    PaymentDue,
     PaymentReissued,
     PaymentScheduled,
     payment_events,
 )
+from ledger.aggregates.payments_due import PaymentsDue
 from ledger.dates import Period
-from ledger.entitlement import EntitlementLine, due, recovering_at_most
+from ledger.entitlement import EntitlementLine
 from ledger.errors import (
-    AgreementNotSigned,
-    BudgetIsClosed,
     DayOfDeathUnclear,
     EstateCaseAlreadyDecided,
-    EstateCaseIsOpen,
     EstateCaseNotFound,
-    NoAllocationInForce,
     NothingToPay,
-    OfferNotAccepted,
-    PayeeNotVerified,
-    PaymentAlreadySettled,
     PaymentDiffersFromEntitlement,
-    PaymentsAreSuspended,
-    RecipientExcluded,
     ReferenceUsedForOtherFacts,
-    Refusal,
-    ReturnedPaymentNotSettled,
     SamePersonProposed,
 )
-from ledger.money import for_days, format_pounds
+from ledger.money import format_pounds
+from ledger.terms import Channel
 
 
 class PersonalBudget(
-    interests.Interests, payments_made.PaymentsMade, spend_returns.SpendReturns, consents.Consents
+    interests.Interests, PaymentsDue, spend_returns.SpendReturns, consents.Consents
 ):
     """A personal budget: it alone decides what may be paid, to whom and when."""
 
     STREAM: ClassVar[str] = "personal-budget"
-
-    @property
-    def last_payment(self) -> Payment | None:
-        """The payment scheduled last that still stands, if any."""
-        return next((p for p in reversed(self.payments.values()) if p.stands), None)
-
-    def payment_due(self, period: Period) -> PaymentDue:
-        """What is owed to the end of a period after all that was scheduled before."""
-        lines = due(self.terms, self.scheduled_lines, period, self.changed_from)
-        if self.recovery_weekly_cap_pence:
-            most = for_days(self.recovery_weekly_cap_pence, period.days)
-            lines = recovering_at_most(lines, most)
-        owed = sum(line.amount_pence for line in lines)
-        deductions = tuple(self.instalments_within(owed)) if self.clawbacks else ()
-        return PaymentDue(tuple(lines), deductions, owed)
-
-    def failed_gates(
-        self, period: Period, pay_on: date, settled: Collection[str] = ()
-    ) -> Iterator[Refusal]:
-        """Every gate that stands between this budget and a payment, in the order of life.
-
-        `settled` names payments that came back and are taken to be settled by then."""
-        if self.closed is not None and self.closed.effective_on < period.starts_on:
-            yield BudgetIsClosed(f"{self.reference} closed on {self.closed.effective_on}.")
-        if self.offer_outcome == "excluded":
-            yield RecipientExcluded(f"A direct payment on {self.reference} is not permitted.")
-        elif self.offer_outcome != "accepted":
-            yield OfferNotAccepted(f"No offer has been accepted on {self.reference}.")
-        if self.agreement is None:
-            yield AgreementNotSigned(f"No agreement has been signed on {self.reference}.")
-        if self.payee is None:
-            yield PayeeNotVerified(f"No payee has been verified on {self.reference}.")
-        if not any(t.is_paid and t.starts_on <= period.ends_on for t in self.allocations):
-            yield NoAllocationInForce(f"Nothing on {self.reference} is paid as a direct payment.")
-        suspension = self.suspension_on(pay_on)
-        if suspension is not None and not suspension.retainer_weekly_pence:
-            yield PaymentsAreSuspended(
-                f"Payments on {self.reference} are suspended from {suspension.starts_on}."
-            )
-        if self.undecided_estate_case:
-            yield EstateCaseIsOpen(
-                f"A death was reported on {self.reference}; the estate case "
-                f"{self.undecided_estate_case} is open.",
-                case_reference=self.undecided_estate_case,
-            )
-        for payment_reference in self.held_payments:
-            if payment_reference not in settled:
-                yield ReturnedPaymentNotSettled(
-                    f"{payment_reference} came back and is not settled yet.",
-                    payment_reference=payment_reference,
-                )
 
     def schedule_payment(
         self,
@@ -125,20 +64,24 @@ class PersonalBudget(
         period: Period,
         lines: tuple[EntitlementLine, ...],
         amount_pence: int,
+        channel: Channel = "direct_payment",
+        paid_to: PaidTo | None = None,
         **said: Unpack[Said],
     ) -> None:
         """Promise a payment: `effective_on` is the day it reaches the payee.
 
         The lines must be exactly what the budget is owed now, so that neither an old
-        calculation nor a changed one can be paid. Said twice, it is recorded once.
+        calculation nor a changed one can be paid. `paid_to` may be left out where the payee
+        has details of their own. Said twice, it is recorded once.
         """
         known = self.payments.get(payment_reference)
         if known is not None:
             self._require_same(payment_reference, known, cycle_reference, amount_pence, "")
             return
-        for refusal in self.failed_gates(period, said["effective_on"]):
+        for refusal in self.failed_gates(period, said["effective_on"], channel=channel):
             raise refusal
-        now_due = self.payment_due(period)
+        paid_to = self._require_paid_to(channel, paid_to)
+        now_due = self.payment_due(period, channel)
         if now_due.amount_pence <= 0:
             raise NothingToPay(
                 f"{self.reference} is owed {format_pounds(now_due.amount_pence)} to "
@@ -151,11 +94,10 @@ class PersonalBudget(
                 owed_pence=now_due.amount_pence,
                 proposed_pence=amount_pence,
             )
-        assert self.payee is not None, "the gate for the payee was passed"
         for event in payment_events(
             payment_reference=payment_reference,
             cycle_reference=cycle_reference,
-            payee_reference=self.payee.payee_reference,
+            paid_to=paid_to,
             period=period,
             payment=now_due,
             said=said,
@@ -170,25 +112,13 @@ class PersonalBudget(
                 f"The payment {payment_reference} was scheduled with other facts."
             )
 
-    def require_reissuable(self, payment_reference: str, pay_on: date) -> Payment:
-        """The payment that came back and may be sent again on a day, or the refusal that says why.
-
-        Nothing is sent again before the day it came back, or while the budget is suspended,
-        excluded or without a payee."""
-        payment = self.require_held(payment_reference)
-        if payment is None:
-            raise PaymentAlreadySettled(f"{payment_reference} was refunded to the budget.")
-        for refusal in self.failed_gates(payment.period, pay_on, self.held_payments):
-            raise refusal
-        self._require_back_by(payment_reference, payment, pay_on)
-        return payment
-
     def reissue_payment(
         self,
         *,
         payment_reference: str,
         reissue_of: str,
         cycle_reference: str,
+        paid_to: PaidTo | None = None,
         **said: Unpack[Said],
     ) -> None:
         """Send returned money again with a cycle, to the payee verified now."""
@@ -198,13 +128,13 @@ class PersonalBudget(
             self._require_same(payment_reference, known, *facts)
             return
         returned = self.require_reissuable(reissue_of, said["effective_on"])
-        assert self.payee is not None, "the gate for the payee was passed"
+        paid_to = self._require_paid_to(returned.channel, paid_to)
         self._record(
             PaymentReissued(
                 payment_reference=payment_reference,
                 reissue_of=reissue_of,
                 cycle_reference=cycle_reference,
-                payee_reference=self.payee.payee_reference,
+                **paid_to._asdict(),
                 amount_pence=returned.amount_pence,
                 **said,
             )
@@ -277,10 +207,14 @@ class PersonalBudget(
             event.effective_on,
             lines=event.lines,
             deducted_pence=event.deducted_pence,
+            channel=event.channel,
+            provider_reference=event.provider_reference,
+            bulk_reference=event.bulk_reference,
         )
         self.scheduled_lines.extend(event.lines)
-        if not self.recovery_weekly_cap_pence:  # else something may be left to recover
-            self.changed_from = date.max
+        capped = event.channel == "direct_payment" and self.recovery_weekly_cap_pence
+        if not capped:  # else something may be left to recover
+            self.changed_from[event.channel] = date.max
 
     @applies(PaymentReissued)
     def _payment_reissued(self, event: PaymentReissued) -> None:
@@ -293,6 +227,9 @@ class PersonalBudget(
             returned.period,
             event.effective_on,
             reissue_of=event.reissue_of,
+            channel=returned.channel,
+            provider_reference=event.provider_reference,
+            bulk_reference=event.bulk_reference,
         )
 
 
@@ -315,6 +252,8 @@ register(
         "payee-number-checked.v1": payees.PayeeNumberChecked,
         "payee-verified.v1": payees.PayeeVerified,
         "payee-withdrawn.v1": payees.PayeeWithdrawn,
+        "service-fund-held.v1": service_funds.ServiceFundHeld,
+        "service-fund-repaid.v1": service_funds.ServiceFundRepaid,
         "payment-scheduled.v1": PaymentScheduled,
         "payment-confirmed.v1": payments.PaymentConfirmed,
         "payment-returned.v1": payments.PaymentReturned,

@@ -10,17 +10,18 @@ from typing import NamedTuple
 import msgspec
 
 from ledger.aggregates.event_sourced import Recorded
+from ledger.aggregates.payments import PaidTo, Payment
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import Period, four_weekly
 from ledger.recalculation import WeeklyChange, WindowChange, weekly, window_changes
-from ledger.terms import FOR_EVER, Terms
+from ledger.terms import CHANNELS, FOR_EVER, Channel, Terms
 
 FEWEST_PAYMENTS, MOST_PAYMENTS = 3, 13
 _DAY = timedelta(days=1)
 
 
 class PaymentChange(msgspec.Struct, frozen=True):
-    """What is paid for a period to come, before and after a change, if all else stays as it is.
+    """What a channel pays for a period to come, before and after a change, all else as it is.
 
     Each payment follows on those before it. `carried` is below nought where more is to be
     recovered than the payment can bear. `stopped_by` are the codes of the gates that stop it
@@ -33,6 +34,7 @@ class PaymentChange(msgspec.Struct, frozen=True):
     carried_was_pence: int
     carried_now_pence: int
     stopped_by: tuple[str, ...] = ()
+    channel: Channel = "direct_payment"
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -92,33 +94,43 @@ def _changing_days(terms: Terms, on: date) -> list[date]:
 
 def _coming(was: PersonalBudget, now: PersonalBudget, on: date) -> Iterator[PaymentChange]:
     """Pay a budget as it was and as it is, period by period; both are only there for this."""
-    last, period = was.last_payment, next_period(was, on)
+    last, period = _last_paid(was), next_period(was, on)
+    channels = [c for c in CHANNELS if c == "direct_payment" or now.has_service_fund]
     in_advance = last.period.starts_on - last.pay_on if last else timedelta()
     expiring = [term.ends_on for term in now.suspensions if term.ends_on != FOR_EVER]
     for number in range(1, MOST_PAYMENTS + 1):
         pay_on = period.starts_on - in_advance
-        paid_was, carried_was, _ = _paid(was, period, pay_on)
-        paid_now, carried_now, stopped_by = _paid(now, period, pay_on)
-        yield PaymentChange(
-            period, pay_on, paid_was, paid_now, carried_was, carried_now, stopped_by
-        )
+        for channel in channels:
+            paid_was, carried_was, _ = _paid(was, period, pay_on, channel)
+            paid_now, carried_now, stopped_by = _paid(now, period, pay_on, channel)
+            yield PaymentChange(
+                period, pay_on, paid_was, paid_now, carried_was, carried_now, stopped_by, channel
+            )
         if number >= FEWEST_PAYMENTS and pay_on > max(expiring, default=date.min):
             return
         period = Period(period.ends_on + _DAY, period.ends_on + timedelta(days=period.days))
 
 
-def _paid(budget: PersonalBudget, period: Period, pay_on: date) -> tuple[int, int, tuple[str, ...]]:
-    """Pay a period: the pence, what is carried below nought, and the gates that stop it."""
-    due = budget.payment_due(period)
-    stopped_by = tuple(refusal.code for refusal in budget.failed_gates(period, pay_on))
+def _paid(
+    budget: PersonalBudget, period: Period, pay_on: date, channel: Channel
+) -> tuple[int, int, tuple[str, ...]]:
+    """Pay a period: the pence, what is carried below nought, and the gates that stop it.
+
+    Whether a provider has a verified account is not asked: no change of a budget alters that."""
+    due = budget.payment_due(period, channel)
+    gates = budget.failed_gates(period, pay_on, channel=channel)
+    stopped_by = tuple(refusal.code for refusal in gates)
     if stopped_by or due.amount_pence <= 0:
         return 0, min(due.owed_pence, 0), stopped_by
+    provider_reference = budget.provider_of(channel)
     budget.schedule_payment(
-        payment_reference=f"to come on {pay_on}",
+        payment_reference=f"{channel} to come on {pay_on}",
         cycle_reference="",
         period=period,
         lines=due.lines,
         amount_pence=due.amount_pence,
+        channel=channel,
+        paid_to=PaidTo("", provider_reference) if provider_reference else None,
         effective_on=pay_on,
         recorded_at=datetime.combine(pay_on, time(), UTC),
         recorded_by="",
@@ -137,9 +149,14 @@ def kept(terms: Terms) -> Terms:
 
 def next_period(budget: PersonalBudget, on: date) -> Period:
     """The period after the last one paid, as long as it was; else the four weeks with a day."""
-    last = budget.last_payment
+    last = _last_paid(budget)
     if last is None:
         beginning = four_weekly(budget.terms.starts_on)
         return beginning if beginning.contains(on) else four_weekly(on)
     first = last.period.ends_on + _DAY
     return Period(first, first + timedelta(days=last.period.days - 1))
+
+
+def _last_paid(budget: PersonalBudget) -> Payment | None:
+    """The last direct payment; where there is none, the last into a service fund."""
+    return budget.last_payment or budget.last_paid("service_fund")

@@ -25,7 +25,9 @@ from ledger.errors import (
     SuspensionUnclear,
 )
 from ledger.terms import (
+    CHANNELS,
     FOR_EVER,
+    Channel,
     InterimArrangement,
     SuspensionReason,
     SuspensionTerm,
@@ -79,7 +81,7 @@ class Suspensions(CareDecisions):
         super().__init__(reference)
         self.suspensions: list[SuspensionTerm] = []
         self.resumptions_proposed: dict[SuspensionTerm, ResumptionProposed] = {}
-        self.changed_from = date.min
+        self.changed_from: dict[Channel, date] = dict.fromkeys(CHANNELS, date.min)
 
     def suspension_on(self, on: date) -> SuspensionTerm | None:
         """The suspension that counts on a day, if any: the one with the least retainer."""
@@ -221,7 +223,8 @@ class Suspensions(CareDecisions):
         )
 
     def _terms_changed(self, from_day: date) -> None:
-        self.changed_from = min(self.changed_from, from_day)
+        for channel, known in self.changed_from.items():
+            self.changed_from[channel] = min(known, from_day)
 
     @applies(PaymentsSuspended)
     def _payments_suspended(self, event: PaymentsSuspended) -> None:

@@ -106,7 +106,7 @@ def _route(command: Command, struct: type[msgspec.Struct]) -> Callable[..., Resp
         if asked.dry_run:
             tried = write.ledger.try_out(
                 reference,
-                lambda budget: command.give(budget, arguments, said),
+                lambda budget: write.ledger.give(command, budget, arguments, said),
                 said["effective_on"],
                 create=opens,
                 expected_version=write.expected_version,
@@ -119,7 +119,7 @@ def _route(command: Command, struct: type[msgspec.Struct]) -> Callable[..., Resp
 
         def decide(budget: PersonalBudget) -> None:
             once.trying()
-            command.give(budget, arguments, said)
+            write.ledger.give(command, budget, arguments, said)
 
         return once.do(
             lambda: write.ledger.change(

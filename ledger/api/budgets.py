@@ -34,7 +34,7 @@ from ledger.errors import BudgetNotFound, ReadTablesOutOfDate
 from ledger.projections.audit import sentence
 from ledger.projections.balances import balances_of
 from ledger.projections.registers import Budgets, suspensions_in
-from ledger.terms import AllocationTerm
+from ledger.terms import AllocationTerm, Channel
 
 router = APIRouter(tags=["budgets"])
 _COMMON = frozenset(Event.__struct_fields__)
@@ -81,6 +81,7 @@ class BudgetEntry(msgspec.Struct):
     paid_to: date | None
     last_payment_reference: str | None
     last_payment_pence: int | None
+    fund_provider_reference: str | None
     version: int
 
 
@@ -123,8 +124,18 @@ class Due(msgspec.Struct):
     held_back_by: list[HeldBack]
 
 
+class ServiceFund(msgspec.Struct):
+    """The individual service fund: who holds it (null: nobody is named yet), the first day that
+    is paid into it, and what is due."""
+
+    provider_reference: str | None
+    paid_from: date | None
+    due: Due
+
+
 class PaymentEntry(msgspec.Struct):
-    """One payment and where it stands; `deductions` say what was taken for each clawback."""
+    """One payment and where it stands; `deductions` say what was taken for each clawback. Where
+    a provider is paid, it is part of the credit with the `bulk_reference`."""
 
     payment_reference: str
     cycle_reference: str
@@ -134,6 +145,9 @@ class PaymentEntry(msgspec.Struct):
     amount_pence: int
     deducted_pence: int
     status: str
+    channel: Channel
+    provider_reference: str
+    bulk_reference: str
     deductions: tuple[Deduction, ...]
 
 
@@ -195,6 +209,7 @@ class Budget(msgspec.Struct):
     suspensions: list[Suspension]
     resumptions_proposed: list[ResumptionEntry]
     due: Due
+    service_fund: ServiceFund | None
     payments: list[PaymentEntry]
     spend_returns: list[SpendReturnEntry]
     clawbacks: list[ClawbackEntry]
@@ -255,7 +270,7 @@ def show_budget(request: Request, reference: str, as_of: AsOfAsked) -> Response:
     if not given) and what is due for the days up to it."""
     ledger = ledger_of(request)
     budget = ledger.budget(reference, as_of.known_at)
-    accounts = ledger.people.shown(payee.payee_reference for payee in budget.known_payees)
+    accounts = ledger.people.shown(payee.payee_reference for payee in budget.own_payees)
     shown = _budget(budget, accounts, as_of.on or today(), as_of.known_at)
     return answer(shown, etag="" if as_of.known_at else str(budget.version))
 
@@ -332,7 +347,8 @@ def _budget(
         contribution=_contribution(budget, on),
         suspensions=suspensions_shown(t for t in budget.suspensions if t.in_force_on(on)),
         resumptions_proposed=resumptions_shown(budget),
-        due=_due(budget, on),
+        due=_due(budget, on, "direct_payment"),
+        service_fund=_service_fund(budget, on) if budget.has_service_fund else None,
         payments=[_payment(budget, *item) for item in budget.payments.items()],
         spend_returns=[_spend_return(*item, on) for item in budget.spend_returns.items()],
         clawbacks=[ClawbackEntry(*item) for item in budget.clawbacks.items()],
@@ -345,16 +361,22 @@ def _contribution(budget: PersonalBudget, on: date) -> Contribution | None:
     return Contribution(*term) if term else None
 
 
-def _due(budget: PersonalBudget, on: date) -> Due:
+def _service_fund(budget: PersonalBudget, on: date) -> ServiceFund:
+    named, due = budget.fund_provider or None, _due(budget, on, "service_fund")
+    return ServiceFund(named, budget.funded_from if named else None, due)
+
+
+def _due(budget: PersonalBudget, on: date, channel: Channel) -> Due:
     period = Period(on, on)
-    due = budget.payment_due(period)
+    due = budget.payment_due(period, channel)
+    gates = budget.failed_gates(period, on, channel=channel)
     return Due(
         to=on,
         owed_pence=due.owed_pence,
         deducted_pence=due.deducted_pence,
         amount_pence=due.amount_pence,
         lines=list(due.lines),
-        held_back_by=[HeldBack(r.code, str(r)) for r in budget.failed_gates(period, on)],
+        held_back_by=[HeldBack(r.code, str(r)) for r in gates],
     )
 
 

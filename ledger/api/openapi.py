@@ -42,6 +42,7 @@ TAGS = [
     {"name": "people", "description": "Who people are; sealed, and never sent back."},
     {"name": "access", "description": "Who acts, who may see how an account stands, who looked."},
     {"name": "payees", "description": "Accounts in full, each look recorded; and who looked."},
+    {"name": "providers", "description": "Who holds money for people, and is paid in bulk."},
     {"name": "cycles", "description": "Payment cycles, from preparation to settlement."},
     {"name": "bank reports", "description": "What banks send back, and what is in suspense."},
     {"name": "mass changes", "description": "Many budgets at once: tried, approved, applied."},

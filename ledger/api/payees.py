@@ -29,7 +29,7 @@ _writing = APIRouter(tags=["payees"], route_class=WriteRoute)
 
 class ProposedPayee(msgspec.Struct):
     """Account details by reference; the details themselves are sealed. `account` is the last
-    four digits, or `erased`.
+    four digits, or `erased`; it is null where a provider is paid, who has an account of its own.
 
     `modulus_check` says whether the account number passed the modulus check, or why it was not
     checked; `name_check` is what confirmation of payee answered last, and `name_checked_with`
@@ -37,18 +37,19 @@ class ProposedPayee(msgspec.Struct):
 
     payee_reference: str
     payee_type: str
-    account: str
+    account: str | None
     proposed_by: str
     modulus_check: ModulusCheck | None
     modulus_table_version: str
     name_check: NameAnswer | None
     name_checked_with: str
     verified_on: date | None
+    provider_reference: str
 
 
 def shown_payee(payee: Payee, accounts: Mapping[str, str]) -> ProposedPayee:
     """A payee as it is answered; `accounts` are what anyone may see, by reference."""
-    account = accounts[payee.payee_reference]
+    account = accounts.get(payee.payee_reference)
     return ProposedPayee(payee.payee_reference, payee.payee_type, account, *payee[3:])
 
 
@@ -79,6 +80,7 @@ class PayeeShown(Private, frozen=True):
     looked_by: str
     reason: LookReason
     person_reference: str
+    provider_reference: str
     account_name: str
     sort_code: str
     account_number: str

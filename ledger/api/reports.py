@@ -29,12 +29,13 @@ from ledger.api.requests import (
     today,
 )
 from ledger.bank_file import working_days
-from ledger.bank_reports import ReportBroughtIn, import_report, match_item, report_names
+from ledger.bank_reports import ReportBroughtIn, import_report, report_names
 from ledger.commands import require_keepable
 from ledger.dates import day_in_england, parse_date
 from ledger.errors import VersionConflict
 from ledger.projections.bank_reports import BankReports, WaitingItem, waiting
 from ledger.projections.suspense import Suspense, suspense
+from ledger.report_queue import match_item
 from ledger.store import Beside
 
 router = APIRouter(tags=["bank reports"])

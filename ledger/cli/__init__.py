@@ -23,6 +23,7 @@ from ledger.cli import (
     modulus,
     payees,
     privacy,
+    provider,
     rates,
     reports,
     suspense,
@@ -76,6 +77,7 @@ privacy.add_to(caseload.person)
 assessment_file.add_to(app)
 suspense.add_to(app)
 app.add_typer(payees.app, name="payees")
+app.add_typer(provider.app, name="provider")
 app.add_typer(budget.app, name="budget")
 app.add_typer(assessment.app, name="assessment")
 app.add_typer(cycle.app, name="cycle")

@@ -301,13 +301,14 @@ def _verb(command: Command) -> Callable[..., None]:
         arguments = command.arguments(**{name: take.value(given) for name, take in taken.items()})
         before = 0
 
-        def decide(budget: PersonalBudget) -> None:
-            nonlocal before
-            before = budget.version
-            command.give(budget, arguments, said)
-
         opens = command.name == "open"
         with session.ledger() as ledger:
+
+            def decide(budget: PersonalBudget) -> None:
+                nonlocal before
+                before = budget.version
+                ledger.give(command, budget, arguments, said)
+
             if dry_run:
                 on = said["effective_on"]
                 show_tried(

@@ -14,7 +14,7 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.cli.screen import Screen, moment
 from ledger.dates import Period
 from ledger.money import format_pounds
-from ledger.terms import FOR_EVER, SuspensionTerm
+from ledger.terms import CHANNELS, FOR_EVER, Channel, SuspensionTerm
 
 if TYPE_CHECKING:
     from ledger.application import Ledger
@@ -28,7 +28,7 @@ def budget_document(
     """Everything about a budget that bears on a day, without personal data."""
     assert budget.opened is not None, "a loaded budget has been opened"
     contribution = budget.contribution_on(on)
-    accounts = ledger.people.shown(payee.payee_reference for payee in budget.known_payees)
+    accounts = ledger.people.shown(payee.payee_reference for payee in budget.own_payees)
     return {
         "reference": budget.reference,
         "version": budget.version,
@@ -55,13 +55,18 @@ def budget_document(
              "proposed_by": p.recorded_by}
             for p in budget.resumptions_proposed.values()
         ],
+        "service_fund": {
+            "provider_reference": budget.fund_provider or None,
+            "paid_from": budget.funded_from if budget.fund_provider else None,
+        } if budget.has_service_fund else None,
         "due": _due(budget, on),
         "payments": [
             {"payment_reference": reference, "status": p.status, "pay_on": p.pay_on,
              "period": p.period, "amount_pence": p.amount_pence,
              "deducted_pence": p.deducted_pence,
              "deductions": budget.deductions_from(reference),
-             "cycle_reference": p.cycle_reference}
+             "channel": p.channel, "provider_reference": p.provider_reference or None,
+             "bulk_reference": p.bulk_reference or None, "cycle_reference": p.cycle_reference}
             for reference, p in budget.payments.items()
         ],
         "spend_returns": [
@@ -92,7 +97,8 @@ def _payee(payee: Payee, accounts: Mapping[str, str]) -> dict[str, Any]:
     return {
         "payee_reference": payee.payee_reference,
         "payee_type": payee.payee_type,
-        "account": accounts[payee.payee_reference],
+        "account": accounts.get(payee.payee_reference),
+        "provider_reference": payee.provider_reference or None,
         "proposed_by": payee.proposed_by,
         "modulus_check": payee.modulus_check,
         "modulus_table_version": payee.modulus_table_version or None,
@@ -103,24 +109,33 @@ def _payee(payee: Payee, accounts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _due(budget: PersonalBudget, on: date) -> list[dict[str, Any]]:
-    """What is owed to the day, and to the end of the four weeks after what was paid last."""
+    """What is owed to the day, and to the end of the four weeks after what was paid last.
+
+    By each channel that the budget has."""
     first = budget.terms.starts_on
     if budget.last_payment is not None:
         first = budget.last_payment.period.ends_on + _DAY
     periods = [Period(first, first + timedelta(days=27))]
     if on >= budget.terms.starts_on and on != periods[0].ends_on:
         periods.insert(0, Period(on, on))
-    return [_due_to(budget, period) for period in sorted(periods, key=lambda p: p.ends_on)]
+    channels = [c for c in CHANNELS if c == "direct_payment" or budget.has_service_fund]
+    return [
+        _due_to(budget, period, channel)
+        for channel in channels
+        for period in sorted(periods, key=lambda p: p.ends_on)
+    ]
 
 
-def _due_to(budget: PersonalBudget, period: Period) -> dict[str, Any]:
-    due: PaymentDue = budget.payment_due(period)
+def _due_to(budget: PersonalBudget, period: Period, channel: Channel) -> dict[str, Any]:
+    due: PaymentDue = budget.payment_due(period, channel)
+    gates = budget.failed_gates(period, period.starts_on, channel=channel)
     return {
         "to": period.ends_on,
+        "channel": channel,
         "amount_pence": due.amount_pence,
         "owed_pence": due.owed_pence,
         "deducted_pence": due.deducted_pence,
-        "stopped_by": [r.code for r in budget.failed_gates(period, period.starts_on)],
+        "stopped_by": [r.code for r in gates],
         "lines": due.lines,
     }
 
@@ -139,12 +154,24 @@ def _shown(payee: dict[str, Any]) -> str:
     """Who is paid and where, with what the checks said; nothing of a check never made."""
     from ledger.projections.payee_words import modulus
 
-    parts = [f"{words(payee['payee_type'])}, account {payee['account']}"]
+    where = f"account {payee['account']}"
+    if payee["provider_reference"]:
+        where = f"the provider {payee['provider_reference']}"
+    parts = [f"{words(payee['payee_type'])}, {where}"]
     if payee["modulus_check"]:
         parts.append(modulus(payee["modulus_check"], payee["modulus_table_version"] or ""))
     if payee["name_check"]:
         parts.append(answered(payee["name_check"], payee["name_checked_with"]))
     return "; ".join(parts)
+
+
+def _fund(fund: dict[str, Any] | None) -> str | None:
+    """Who holds the service fund; nothing where there is none."""
+    if fund is None:
+        return None
+    if fund["provider_reference"] is None:
+        return "no provider named who holds it"
+    return f"held by {fund['provider_reference']}, paid from {fund['paid_from']}"
 
 
 def _most(contribution: dict[str, Any]) -> str:
@@ -199,6 +226,7 @@ def show_budget(screen: Screen, found: dict[str, Any]) -> None:
                 ("Its reference", p["payee_reference"]),
             )
         ),
+        ("Service fund", _fund(found["service_fund"])),
         (
             "Contribution",
             f"{_most(contribution)}, {contribution['basis']}, from {contribution['starts_on']}"
@@ -235,7 +263,7 @@ def _show_terms(screen: Screen, found: dict[str, Any]) -> None:
         ("To the end of", ">Amount", "What stands in the way"),
         [
             (
-                due["to"],
+                f"{due['to']}{'' if due['channel'] == 'direct_payment' else ', service fund'}",
                 format_pounds(due["amount_pence"]),
                 ", ".join(str(words(code)) for code in due["stopped_by"]),
             )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.aggregates.cycle_events import RejectionReason
+from ledger.aggregates.cycle_events import CycleLine, RejectionReason
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
 from ledger.aggregates.payment_cycle import PaymentCycle
-from ledger.cli import cycle_bank, cycle_changes
+from ledger.cli import cycle_bank, cycle_breakdown, cycle_changes
 from ledger.cli.cycle_advices import advices
 from ledger.cli.cycle_shown import (
     cycle_document,
@@ -127,7 +127,7 @@ def show(ctx: typer.Context, reference: CycleReference) -> None:
 
 @app.command("lines")
 def lines(ctx: typer.Context, reference: CycleReference) -> None:
-    """List a cycle's payments, one a budget, and what is taken off them for clawback."""
+    """List a cycle's payments, person by person, and what is taken off them for clawback."""
     from ledger.cycle_deductions import cycle_deductions
 
     session = session_of(ctx)
@@ -142,7 +142,7 @@ def lines(ctx: typer.Context, reference: CycleReference) -> None:
             _unless_nought(sum(e.amount_pence for e in line.lines if e.adjustment)),
             _unless_nought(-line.deducted_pence),
             format_pounds(line.amount_pence),
-            f"reissue of {line.reissue_of}" if line.reissue_of else "",
+            _line_note(line),
         )
         for line in cycle.lines
     ]
@@ -155,6 +155,15 @@ def lines(ctx: typer.Context, reference: CycleReference) -> None:
 
     document = {"reference": reference, "lines": cycle.lines, "deductions": deductions}
     session.answer(document, show)
+
+
+def _line_note(line: CycleLine) -> str:
+    """What is special about a payment: sent again, to a provider, into a service fund."""
+    said = [f"reissue of {line.reissue_of}"] if line.reissue_of else []
+    if line.provider_reference:
+        fund = "service fund, " if line.channel == "service_fund" else ""
+        said.append(f"{fund}to {line.provider_reference} with {line.bulk_reference}")
+    return "; ".join(said)
 
 
 def _unless_nought(pence: int) -> str:
@@ -341,4 +350,5 @@ def totals(ctx: typer.Context, reference: CycleReference) -> None:
 
 cycle_changes.add_to(app)
 cycle_bank.add_to(app)
+cycle_breakdown.add_to(app)
 app.command("advices")(advices)

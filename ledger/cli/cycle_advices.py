@@ -37,7 +37,8 @@ def advices(
     left_out: list[dict[str, str]] = []
     with session.ledger() as ledger:
         council = council_of(ledger.settings)
-        count = issued_of(ledger, reference).event.record_count  # type: ignore[attr-defined]
+        issued_of(ledger, reference)  # refuses a cycle that is not issued
+        count = len(ledger.cycle(reference).lines)
         with session.progress("Writing", count) as bar:
             for payment, pence, budget, letter in advices_of(ledger, reference):
                 bar(1)

@@ -78,7 +78,7 @@ def _say_file(session: Session, cycle: CycleToIssue, path: Path) -> None:
     def show(screen: Screen) -> None:
         screen.facts(
             ("Bank file", path),
-            ("Payments", issued.record_count),
+            ("Credits", issued.record_count),
             ("Total", format_pounds(issued.total_pence)),
             ("Processing day", issued.processing_on),
             ("SHA-256", issued.file_sha256),

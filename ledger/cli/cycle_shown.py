@@ -156,7 +156,7 @@ def show_exceptions(screen: Screen, title: str, exceptions: Sequence[CycleExcept
                 e.code,
                 None if e.was_pence is None else format_pounds(e.was_pence),
                 None if e.now_pence is None else format_pounds(e.now_pence),
-                e.detail,
+                e.detail if e.channel == "direct_payment" else f"service fund {e.detail}".strip(),
             )
             for e in exceptions
         ],

@@ -10,6 +10,9 @@ from ledger.cli.screen import Screen
 from ledger.cli.session import Session
 from ledger.money import format_pounds
 from ledger.recalculation import WeeklyChange
+from ledger.terms import Channel
+
+_FUND: dict[Channel, str] = {"direct_payment": "", "service_fund": " (service fund)"}
 
 
 def event_document(recorded: Recorded) -> dict[str, Any]:
@@ -94,7 +97,7 @@ def show_effect(screen: Screen, effect: Effect) -> None:
         ("Days", "Paid on", ">Would be", ">Will be", ">Less or more", "Stopped by"),
         [
             (
-                f"{coming.period.starts_on} to {coming.period.ends_on}",
+                f"{coming.period.starts_on} to {coming.period.ends_on}{_FUND[coming.channel]}",
                 coming.pay_on,
                 format_pounds(coming.payment_was_pence),
                 format_pounds(coming.payment_now_pence),
@@ -108,7 +111,8 @@ def show_effect(screen: Screen, effect: Effect) -> None:
     if whole:
         how = "less" if whole < 0 else "more"
         screen.say(f"\n{format_pounds(abs(whole))} {how} in all.")
-    left = effect.coming_payments[-1].carried_now_pence
+    last = effect.coming_payments[-1].period
+    left = sum(c.carried_now_pence for c in effect.coming_payments if c.period == last)
     if left:
         screen.say(f"{format_pounds(-left)} is left to recover after them.")
 

@@ -189,7 +189,7 @@ def look(
         sort_code = seen.sort_code
         screen.facts(
             ("Payee", seen.payee_reference),
-            ("Of", seen.person_reference),
+            ("Of", seen.person_reference or seen.provider_reference),
             ("Account name", seen.account_name),
             (f"Name by {seen.returned_by}", seen.returned_name),
             ("Sort code", f"{sort_code[:2]}-{sort_code[2:4]}-{sort_code[4:]}"),

@@ -166,7 +166,7 @@ def match(
     effective_on: EffectiveOn = None,
 ) -> None:
     """Record an item that waits on the payment it is found to be about."""
-    from ledger.bank_reports import match_item
+    from ledger.report_queue import match_item
 
     session = session_of(ctx)
     said = session.said(effective_on)

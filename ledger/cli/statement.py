@@ -106,7 +106,10 @@ def show_statement(screen: Screen, made: Statement) -> None:
         rows.append([row.on, row.what, *_figures(row), balance, _why(row)])
     rows.append(closing)
     screen.table(f"Statement of {made.reference}, {days(made.period)}{known}", _COLUMNS, rows)
-    screen.say(f"\n{owed(made.closing_pence)} What comes next: {comes_next(made.coming_payment)}")
+    balance = owed(made.closing_pence, made.with_provider)
+    screen.say(f"\n{balance} What comes next: {comes_next(made.coming_payment)}")
+    if made.coming_fund_payment is not None:
+        screen.say(f"Into the service fund: {comes_next(made.coming_fund_payment)}")
     for suspended in made.suspensions:
         screen.say(suspended)
 

@@ -22,6 +22,14 @@ NextPayDay = Callable[[date], date | None]
 KIND = "remittance_advice"
 _WEEKLY = ("allocation", "retainer")
 
+_LOOK_IN_THE_ACCOUNT = (
+    "If it is not in the account at the end of that day, or something looks wrong, call us."
+)
+_ASK_THE_PROVIDER = (
+    "Ask the provider at any time what it holds for you and what it spent. If something looks "
+    "wrong, call us."
+)
+
 
 def advice(e: Promised, budget: PersonalBudget, next_pay_day: NextPayDay) -> Part:
     """The advice of one payment, from the budget as it stood when the payment was promised."""
@@ -37,20 +45,25 @@ def advice(e: Promised, budget: PersonalBudget, next_pay_day: NextPayDay) -> Par
     following = next_pay_day(e.effective_on)
     if following is not None and _goes_on(budget, period, following):
         facts.append(("Next payment due on", day(following)))
+    amount, when = pounds(e.amount_pence), day(e.effective_on)
+    if e.provider_reference:
+        facts.append(("Held by", f"the provider {e.provider_reference}"))
+        said = f"We are paying {amount} for your care and support to the provider who holds the "
+        said += (
+            f"money for you. The provider will have it on {when}, with what it holds for others."
+        )
+        subject, look = f"{amount} paid to your provider for you", _ASK_THE_PROVIDER
+    else:
+        said = f"We are paying {amount} for your care and support. It will be in the account on "
+        said += f"{when}."
+        subject, look = f"Your care direct payment of {amount}", _LOOK_IN_THE_ACCOUNT
     return Part(
         kind=KIND,
-        subject=f"Your care direct payment of {pounds(e.amount_pence)}",
-        paragraphs=(
-            f"We are paying {pounds(e.amount_pence)} for your care and support. "
-            f"It will be in the account on {day(e.effective_on)}.",
-            *_also(e, budget),
-        ),
+        subject=subject,
+        paragraphs=(said, *_also(e, budget)),
         facts=tuple(facts),
         table=Table("What this payment is made up of", rows, "Total paid"),
-        to_do=(
-            "If it is not in the account at the end of that day, or something looks wrong, "
-            "call us.",
-        ),
+        to_do=(look,),
         payee_reference=e.payee_reference,
     )
 

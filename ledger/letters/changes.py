@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from ledger.letters.letter import LOOK_AGAIN, Part
 from ledger.projections.words import day, words
 from ledger.recalculation import weekly
 from ledger.statements.wording import MEANWHILE, pounds
-from ledger.terms import AllocationTerm, Deployment, SuspensionReason
+from ledger.terms import AllocationTerm, Channel, Deployment, SuspensionReason
 
 _DAY = timedelta(days=1)
 
@@ -73,10 +73,12 @@ def takes_effect(event: Event) -> date:
     return event.effective_on
 
 
-def what_it_comes_to(budget: PersonalBudget, on: date, put_right_pence: int) -> Iterator[str]:
+def what_it_comes_to(
+    budget: PersonalBudget, on: date, put_right: Mapping[Channel, int]
+) -> Iterator[str]:
     """The money after changes: what a week is worth from a day on, and what is put right.
 
-    `put_right_pence` is what days already paid became worth more, or less.
+    `put_right` is what days already paid became worth more, or less, in pence by channel.
     """
     stopped = budget.suspension_on(on)
     goes_on = stopped is None or bool(stopped.retainer_weekly_pence)  # a retainer is paid
@@ -90,10 +92,12 @@ def what_it_comes_to(budget: PersonalBudget, on: date, put_right_pence: int) -> 
                 if goes_on
                 else "Your payments are stopped at present. This does not start them again."
             )
-    elif any(term.is_paid for term in budget.allocations):
+    elif any(term.channel for term in budget.allocations):
         yield from _weeks(budget, on)
     if week.invoiced_pence and stopped is None:
         yield f"We send you invoices for your contribution of {pounds(week.invoiced_pence)} a week."
+    yield from _put_right_in_the_fund(put_right["service_fund"])
+    put_right_pence = put_right["direct_payment"]
     if not put_right_pence:
         return
     if put_right_pence > 0:
@@ -105,9 +109,22 @@ def what_it_comes_to(budget: PersonalBudget, on: date, put_right_pence: int) -> 
         how += f", at most {pounds(cap)} a week" if cap else ""
     if not goes_on:
         how = how.replace("next payments", "payments when they start again")
-    elif not week.payment_pence:
+    elif week.payment_pence == week.service_fund_pence:
         how = "write to you again about this"
     yield f"We had already paid for some of these days. {said} for them. We will {how}."
+
+
+def _put_right_in_the_fund(pence: int) -> Iterator[str]:
+    if pence > 0:
+        yield (
+            f"For days we had already paid for, we owe {pounds(pence)} more to the provider who "
+            "holds the money for you. We will add it to what the provider is paid next."
+        )
+    elif pence:
+        yield (
+            f"For days we had already paid for, the provider who holds the money for you was paid "
+            f"{pounds(-pence)} too much. We will settle this with the provider."
+        )
 
 
 def _weeks(budget: PersonalBudget, on: date) -> Iterator[str]:
@@ -115,12 +132,16 @@ def _weeks(budget: PersonalBudget, on: date) -> Iterator[str]:
     days = {term.starts_on for term in budget.allocations}
     days |= {term.ends_on + _DAY for term in budget.allocations if term.ends_on is not None}
     days |= {term.starts_on for term in budget.contributions}
-    before = None
+    before = fund_before = None
     for first in [on, *sorted(later for later in days if later > on)]:
         week = weekly(budget.terms, first)
-        if before != (week.payment_pence, week.gross_pence):
-            yield _a_week(week.payment_pence, week.gross_pence, first)
-        before = week.payment_pence, week.gross_pence
+        fund = week.service_fund_pence
+        own = week.payment_pence - fund, week.gross_pence - fund
+        if before != own and any(term.is_paid for term in budget.allocations):
+            yield _a_week(*own, first)
+        if fund_before != fund and budget.has_service_fund:
+            yield _a_week_of_the_fund(fund, first)
+        before, fund_before = own, fund
 
 
 def _a_week(payment: int, support: int, on: date) -> str:
@@ -138,6 +159,15 @@ def _a_week(payment: int, support: int, on: date) -> str:
             f"{pounds(support - payment)}."
         )
     return said
+
+
+def _a_week_of_the_fund(payment: int, on: date) -> str:
+    if not payment:
+        return f"From {day(on)} we pay nothing to a provider who holds money for you."
+    return (
+        f"From {day(on)} we pay {pounds(payment)} a week to the provider who holds the money for "
+        "you."
+    )
 
 
 # --- support ----------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ledger.aggregates import (
     clawbacks,
     contributions,
@@ -29,17 +31,19 @@ _WHOSE: dict[payees.PayeeType, str] = {
 
 def account(e: payees.PayeeVerified, budget: PersonalBudget) -> Part:
     """A warning as much as news: someone may have put their own account in."""
-    assert budget.payee is not None, "it was just verified"
+    payee = budget.payee
+    assert payee is not None, "it was just verified"
+    said = "We will pay your care direct payment into this account. "
+    said += f"It is recorded as {_WHOSE[payee.payee_type]}. "
+    if payee.provider_reference:
+        said = f"We will pay your care direct payment to the provider {payee.provider_reference}. "
+        said += "The provider will hold the money for you. "
     return Part(
         kind="account_changed",
         subject="The account we pay your care direct payment into",
-        paragraphs=(
-            "We will pay your care direct payment into this account. "
-            f"It is recorded as {_WHOSE[budget.payee.payee_type]}. "
-            "This does not change a payment that is already on its way.",
-        ),
+        paragraphs=(f"{said}This does not change a payment that is already on its way.",),
         to_do=(
-            "If you did not ask for this, or it is not the right account, call us at once. "
+            "If you did not ask for this, or it is not right, call us at once. "
             "Someone may be trying to take your money.",
             "If your next payment does not come when you expect it, call us.",
             "Never tell anyone your PIN or your password. We will never ask you for them.",
@@ -48,6 +52,10 @@ def account(e: payees.PayeeVerified, budget: PersonalBudget) -> Part:
     )
 
 
+_WITH_THE_PROVIDER = (
+    "You do not have to do anything. We are sorting this out with the provider.",
+    "If you go without care because of this, call us at once.",
+)
 _GIVE_DETAILS = (
     "Call us as soon as you can and give us the right account details.",
     "When we have checked them we will send the money again.",
@@ -64,22 +72,33 @@ _NOT_THE_ACCOUNT: frozenset[payments.BankRejection] = frozenset(
 """Why a bank does not take a payment that may well be for the right account."""
 
 
+def _payment(payment: payments.Payment) -> str:
+    return (
+        "the payment to your provider" if payment.provider_reference else "your care direct payment"
+    )
+
+
+def _because(reasons: Mapping[str, str], code: str) -> str:
+    """Why, as the sentence goes on. A death at a provider's bank is nothing to tell the person."""
+    return "" if code in payments.DECEASED else f" because {reasons[code]}"
+
+
 def came_back(e: payments.PaymentReturned, budget: PersonalBudget) -> Part | None:
-    """None where the bank says that the account holder has died."""
-    if e.reason_code in payments.DECEASED:
-        return None
+    """None where the bank says that the person who holds the account has died."""
     sent = budget.payments[e.payment_reference]
+    if e.reason_code in payments.DECEASED and not sent.provider_reference:
+        return None
     if e.reason_code == "C":
         return _asked_back_from_the_bank(e, sent)
     return Part(
         kind="payment_returned",
-        subject="Your care direct payment did not arrive",
+        subject=f"{_payment(sent).capitalize()} did not arrive",
         paragraphs=(
             f"On {day(sent.pay_on)} we paid {pounds(e.amount_pence)} for {days(sent.period)}. "
-            f"The bank sent it back because {RETURN_REASONS[e.reason_code]}.",
+            f"The bank sent it back{_because(RETURN_REASONS, e.reason_code)}.",
             "Your money is safe. We are holding it for you.",
         ),
-        to_do=_GIVE_DETAILS,
+        to_do=_WITH_THE_PROVIDER if sent.provider_reference else _GIVE_DETAILS,
         payee_reference=sent.payee_reference,
     )
 
@@ -87,7 +106,7 @@ def came_back(e: payments.PaymentReturned, budget: PersonalBudget) -> Part | Non
 def _asked_back_from_the_bank(e: payments.PaymentReturned, sent: payments.Payment) -> Part:
     return Part(
         kind="payment_returned",
-        subject="We asked for your care direct payment back",
+        subject=f"We asked for {_payment(sent)} back",
         paragraphs=(
             f"On {day(sent.pay_on)} we paid {pounds(e.amount_pence)} for {days(sent.period)}. "
             "We asked the bank to send it back, and it did.",
@@ -102,21 +121,21 @@ def _asked_back_from_the_bank(e: payments.PaymentReturned, sent: payments.Paymen
 
 
 def not_taken(e: payments.PaymentRejected, budget: PersonalBudget) -> Part | None:
-    """None where the bank says that the account holder has died."""
-    if e.reason_code in payments.DECEASED:
-        return None
+    """None where the bank says that the person who holds the account has died."""
     due = budget.payments[e.payment_reference]
+    if e.reason_code in payments.DECEASED and not due.provider_reference:
+        return None
     waits = e.reason_code in _NOT_THE_ACCOUNT
     return Part(
         kind="payment_returned",
-        subject="We could not make your care direct payment",
+        subject=f"We could not make {_payment(due)}",
         paragraphs=(
             f"We were to pay {pounds(e.amount_pence)} for {days(due.period)} on {day(due.pay_on)}. "
-            f"The bank did not take the payment because {REJECTION_REASONS[e.reason_code]}.",
+            f"The bank did not take the payment{_because(REJECTION_REASONS, e.reason_code)}.",
             "Your money is safe. We are holding it for you.",
             *(_PUTTING_RIGHT if waits else ()),
         ),
-        to_do=_WAIT if waits else _GIVE_DETAILS,
+        to_do=_WITH_THE_PROVIDER if due.provider_reference else _WAIT if waits else _GIVE_DETAILS,
         payee_reference=due.payee_reference,
     )
 

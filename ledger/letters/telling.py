@@ -9,6 +9,7 @@ the name of someone who has died.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date
 from itertools import groupby
@@ -29,8 +30,10 @@ from ledger.aggregates import (
     mass_change,
     payees,
     payments,
+    provider,
     recovery,
     representatives,
+    service_funds,
     spend_returns,
     suspensions,
 )
@@ -42,6 +45,7 @@ from ledger.letters import changes, matters
 from ledger.letters.advice import KIND as ADVICE
 from ledger.letters.advice import NextPayDay, advice
 from ledger.letters.letter import Letter, Part
+from ledger.terms import CHANNELS, Channel
 
 ADVISED = cycle.CycleIssued
 """The event that makes a remittance advice for each payment: the bank file was made."""
@@ -83,6 +87,13 @@ NO_LETTER: dict[type[Event], str] = {
     payees.PayeeNameChecked: "The council's own check.",
     payees.PayeeNumberChecked: "The council's own check.",
     payees.PayeeWithdrawn: "Nothing was paid there.",
+    service_funds.ServiceFundHeld: "Agreed with the person; each payment has its own advice.",
+    service_funds.ServiceFundRepaid: "It is between the provider and the council.",
+    provider.ProviderRegistered: _OURS,
+    provider.ProviderAccountProposed: _OURS,
+    provider.ProviderAccountVerified: _OURS,
+    provider.ProviderAccountWithdrawn: _OURS,
+    provider.ProviderEnded: _OURS,
     payments.PaymentRefunded: "What is still owed comes with the next payment and its advice.",
     estates.EstateCaseOpened: "A death is spoken of in person.",
     estates.EstateCaseDecided: "A death is spoken of in person.",
@@ -188,7 +199,7 @@ class _Telling:
     ) -> None:
         """Apply what was recorded at one moment, and write its letter if one is wanted."""
         first = min((version for _, version, _ in group if version in versions), default=None)
-        before = self._put_right() if first is not None else 0
+        before = self._put_right() if first is not None else Counter()
         parts: list[tuple[int, Event, Part]] = []
         for _, version, event in group:
             self.budget.apply(event)
@@ -225,21 +236,26 @@ class _Telling:
         assert opened is not None, "a history begins with the opening"
         return event.recorded_at == opened.recorded_at
 
-    def _with_money(self, parts: list[tuple[int, Event, Part]], before: int) -> Iterator[Part]:
+    def _with_money(
+        self, parts: list[tuple[int, Event, Part]], before: Counter[Channel]
+    ) -> Iterator[Part]:
         """The parts, the last that changes the terms with what all of it comes to."""
         changed = [event for _, event, _ in parts if isinstance(event, _CHANGES_TERMS)]
         for _, event, part in parts:
             if changed and event is changed[-1]:
                 on = min(changes.takes_effect(event) for event in changed)
-                money = changes.what_it_comes_to(self.budget, on, self._put_right() - before)
+                arisen = self._put_right()
+                arisen.subtract(before)
+                money = changes.what_it_comes_to(self.budget, on, arisen)
                 part = msgspec.structs.replace(part, afterwards=tuple(money))
             yield part
 
-    def _put_right(self) -> int:
+    def _put_right(self) -> Counter[Channel]:
         """What days already paid are to be put right by, as the terms now stand."""
-        if self.budget.opened is None:
-            return 0
-        return sum(line.amount_pence for line in self.budget.adjustments_due())
+        due: Counter[Channel] = Counter()
+        for channel in CHANNELS if self.budget.opened is not None else ():
+            due[channel] = sum(line.amount_pence for line in self.budget.adjustments_due(channel))
+        return due
 
     def _letter(self, event: Event, *parts: Part) -> Letter:
         opened = self.budget.opened

@@ -13,6 +13,7 @@ from ledger.projections.bank_reports import BankReports, ReportQueue
 from ledger.projections.finance import FinanceTotals
 from ledger.projections.following import Projections
 from ledger.projections.journal import Postings
+from ledger.projections.providers import Providers
 from ledger.projections.registers import Budgets, Cycles, MassChanges, Payments
 from ledger.projections.replaying import Log
 from ledger.projections.tables import Appending, Keyed
@@ -24,6 +25,7 @@ KEYED: tuple[Keyed, ...] = (
     Payments(),
     Cycles(),
     MassChanges(),
+    Providers(),
     FinanceTotals(),
     BankReports(),
     ReportQueue(),

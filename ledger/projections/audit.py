@@ -12,6 +12,7 @@ from ledger.aggregates import (
     contributions,
     estates,
     recovery,
+    service_funds,
     spend_returns,
     suspensions,
 )
@@ -65,10 +66,18 @@ def _scheduled(e: budget.PaymentScheduled) -> str:
         parts.append(f"{verb} {pounds(abs(adjustments))} put right for earlier days")
     if e.deducted_pence:
         parts.append(f"less {pounds(e.deducted_pence)} of money owed back")
+    what = "payment into the service fund" if e.channel == "service_fund" else "payment"
     return (
-        f"A payment of {pounds(e.amount_pence)} ({e.payment_reference}) was promised for "
-        f"{from_to(e.period)}, to be paid on {day(e.effective_on)}: {', '.join(parts)}."
+        f"A {what} of {pounds(e.amount_pence)} ({e.payment_reference}) was promised for "
+        f"{from_to(e.period)}, to be paid {_to(e)}on {day(e.effective_on)}: {', '.join(parts)}."
     )
+
+
+def _to(e: budget.PaymentScheduled | budget.PaymentReissued) -> str:
+    """To which provider, with what; nothing of any other payee."""
+    if not e.provider_reference:
+        return ""
+    return f"to the provider {e.provider_reference} (with {e.bulk_reference}) "
 
 
 def _suspended(e: suspensions.PaymentsSuspended) -> str:
@@ -226,6 +235,14 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         "payment again."
     ),
     **PAYEE_SENTENCES,
+    service_funds.ServiceFundHeld: lambda e: (
+        f"From {day(e.effective_on)} the provider {e.provider_reference} holds the individual "
+        "service funds."
+    ),
+    service_funds.ServiceFundRepaid: lambda e: (
+        f"The provider paid back {pounds(e.amount_pence)} that the service fund was overpaid "
+        f"({e.receipt_reference})."
+    ),
     estates.EstateCaseOpened: lambda e: (
         f"A death was reported by the {e.reported_by} ({e.case_reference}); nothing is paid until "
         "the estate case is decided."
@@ -253,7 +270,7 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     ),
     budget.PaymentReissued: lambda e: (
         f"The returned {pounds(e.amount_pence)} ({e.reissue_of}) was issued again as "
-        f"{e.payment_reference}, to be paid on {day(e.effective_on)}."
+        f"{e.payment_reference}, to be paid {_to(e)}on {day(e.effective_on)}."
     ),
     budget.PaymentCancelled: lambda e: (
         f"The payment of {pounds(e.amount_pence)} ({e.payment_reference}) was cancelled before "

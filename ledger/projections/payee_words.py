@@ -7,6 +7,7 @@ from typing import Any
 
 from ledger.aggregates import payees
 from ledger.aggregates.event_sourced import Event
+from ledger.aggregates.provider import is_provider_reference
 from ledger.projections.words import words
 
 
@@ -21,10 +22,17 @@ def modulus(check: payees.ModulusCheck, table_version: str) -> str:
 
 
 def _details(e: Any) -> str:
+    if is_provider_reference(e.payee_reference):
+        return f"details of the provider {e.payee_reference}"
     return f"account details {e.payee_reference[:8]}"
 
 
 def _proposed(e: payees.PayeeProposed) -> str:
+    if e.provider_reference:
+        return (
+            f"It was proposed that the provider {e.provider_reference} holds the direct payment in "
+            "a managed account."
+        )
     of = f"account details of a {words(e.payee_type)}"
     start = {
         "person": f"A{of[1:]} were put forward",

@@ -22,8 +22,10 @@ from ledger.aggregates import (
     interests,
     mass_change,
     payees,
+    provider,
     recovery,
     representatives,
+    service_funds,
     spend_returns,
     suspensions,
 )
@@ -31,9 +33,11 @@ from ledger.aggregates import cycle_events as cycle
 from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import Event
 from ledger.entitlement import EntitlementLine
+from ledger.terms import Channel
 
 ACCOUNTS = {
     "direct_payments": "Spending on direct payments, gross of contributions.",
+    "individual_service_funds": "Spending on individual service funds, held by providers.",
     "client_contributions": "Contributions taken off payments or invoiced; income.",
     "contribution_debtors": "Contributions invoiced and not yet paid; owed by recipients.",
     "payments_due": "Promised to payees and not yet paid by the bank; owed by the council.",
@@ -62,12 +66,18 @@ class UnpostedEvent(Exception):
 _ACCOUNT_OF = {"contribution": ("client_contributions", 1), "charge": ("client_contributions", -1)}
 """Where a kind of line is posted and with which sign: a charge is positive and income."""
 
+_SPENDING: dict[Channel, tuple[str, int]] = {
+    "direct_payment": ("direct_payments", 1),
+    "service_fund": ("individual_service_funds", 1),
+}
+"""Where every other line is posted, by how its money leaves the budget."""
+
 
 def _sides(lines: Iterable[EntitlementLine], sign: int) -> Iterator[Posting]:
     """Entitlement lines on their accounts, one side for each funding stream and cost centre."""
     sides: defaultdict[tuple[str, str, str], int] = defaultdict(int)
     for line in lines:
-        account, charged = _ACCOUNT_OF.get(line.kind, ("direct_payments", 1))
+        account, charged = _ACCOUNT_OF.get(line.kind) or _SPENDING[line.channel]
         sides[account, line.funding_stream, line.cost_centre] += charged * line.amount_pence
     for (account, funding_stream, cost_centre), pence in sides.items():
         if pence:
@@ -108,6 +118,12 @@ def _confirmed_clawback(event: clawbacks.ClawbackConfirmed) -> Iterator[Posting]
         yield Posting("clawback_income", -event.amount_pence)
 
 
+def _repaid_fund(event: service_funds.ServiceFundRepaid) -> Iterator[Posting]:
+    """What the provider was overpaid was not spent after all."""
+    yield from _sides(event.lines, 1)
+    yield Posting("bank", event.amount_pence)
+
+
 def _invoiced(event: contributions.ContributionInvoiced) -> Iterator[Posting]:
     yield from _sides(event.lines, 1)
     yield Posting("contribution_debtors", event.amount_pence)
@@ -134,6 +150,7 @@ POSTED: dict[type[Event], Callable[[Any], Iterator[Posting]]] = {
     budget.PaymentRefunded: _refunded,
     budget.PaymentReissued: _between("returned_payments", "payments_due"),
     budget.PaymentCancelled: _cancelled,
+    service_funds.ServiceFundRepaid: _repaid_fund,
     contributions.ContributionInvoiced: _invoiced,
     contributions.ContributionCredited: _credited,
     contributions.ContributionReceived: _between("bank", "contribution_debtors"),
@@ -168,6 +185,13 @@ MONEYLESS: frozenset[type[Event]] = frozenset(
         payees.PayeeNumberChecked,
         payees.PayeeVerified,
         payees.PayeeWithdrawn,
+        service_funds.ServiceFundHeld,
+        # What a provider is paid is posted on each budget whose money it holds.
+        provider.ProviderRegistered,
+        provider.ProviderAccountProposed,
+        provider.ProviderAccountVerified,
+        provider.ProviderAccountWithdrawn,
+        provider.ProviderEnded,
         # The person's own account is not the council's money until it is asked back.
         spend_returns.SpendReturnRequested,
         spend_returns.SpendReturnSubmitted,

@@ -9,7 +9,14 @@ from typing import Any, ClassVar
 import msgspec
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, Text
 
-from ledger.aggregates import care_decisions, estates, mass_change, payees, suspensions
+from ledger.aggregates import (
+    care_decisions,
+    estates,
+    mass_change,
+    payees,
+    service_funds,
+    suspensions,
+)
 from ledger.aggregates import cycle_events as cycle
 from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import TOPICS, Event
@@ -24,6 +31,7 @@ _DAY = timedelta(days=1)
 class Budgets:
     """The register of budgets. After a cancelled or refunded payment no last one is shown.
 
+    What was paid last, and to when, is said of direct payments; of service funds, who holds them.
     `suspensions` is a JSON list of all there ever were, so that it is true on any day."""
 
     table = read_table(
@@ -42,6 +50,7 @@ class Budgets:
         Column("paid_to", Date),
         Column("last_payment_reference", Text),
         Column("last_payment_pence", BigInteger),
+        Column("fund_provider_reference", Text),
         Column("version", Integer, nullable=False),
         Index("ix_budgets_reference", "reference", unique=True),
         Index("ix_budgets_recipient", "recipient_reference"),
@@ -67,6 +76,7 @@ class Budgets:
                 *[None] * 4,
                 "[]",
                 event.paid_elsewhere_to,
+                None,
                 None,
                 None,
                 entry.version,
@@ -95,11 +105,16 @@ class Budgets:
         care_decisions.BudgetClosed: lambda e: {"closed_on": e.effective_on},
         payees.PayeeVerified: lambda e: {"payee_reference": e.payee_reference},
         estates.EstateCaseDecided: lambda e: {"payee_reference": None} if e.payee_reference else {},
-        budget.PaymentScheduled: lambda e: {
-            "paid_to": e.period.ends_on,
-            "last_payment_reference": e.payment_reference,
-            "last_payment_pence": e.amount_pence,
-        },
+        service_funds.ServiceFundHeld: lambda e: {"fund_provider_reference": e.provider_reference},
+        budget.PaymentScheduled: lambda e: (
+            {
+                "paid_to": e.period.ends_on,
+                "last_payment_reference": e.payment_reference,
+                "last_payment_pence": e.amount_pence,
+            }
+            if e.channel == "direct_payment"
+            else {}
+        ),
     }
 
     def _reopen(self, reference: str, lines: Sequence[EntitlementLine], row: Row) -> None:
@@ -125,7 +140,8 @@ def suspensions_in(column: str, on: date = date.min) -> list[SuspensionTerm]:
 
 class Payments:
     """The register of payments due and made. Money that came back is held from `held_from`, by
-    the code in `reason_code`, until it is settled: sent again or refunded on `settled_on`."""
+    the code in `reason_code`, until it is settled: sent again or refunded on `settled_on`. All
+    that a provider is paid with a cycle has one `bulk_reference`."""
 
     table = read_table(
         "payments",
@@ -143,10 +159,14 @@ class Payments:
         Column("reissue_of", Text, nullable=False),
         Column("held_from", Date),
         Column("settled_on", Date),
+        Column("channel", Text, nullable=False),
+        Column("provider_reference", Text, nullable=False),
+        Column("bulk_reference", Text, nullable=False),
         Index("ix_payments_stream", "stream"),
         Index("ix_payments_cycle", "cycle_reference"),
+        Index("ix_payments_bulk", "bulk_reference"),
     )
-    _STATUS, _REASON, _HELD_FROM, _SETTLED_ON = 9, 10, 12, 13
+    _STATUS, _REASON, _HELD_FROM, _SETTLED_ON, _CHANNEL = 9, 10, 12, 13, 14
 
     def concerns(self, event_type: type[Event]) -> bool:
         return event_type in (
@@ -185,6 +205,9 @@ class Payments:
                 "",
                 None,
                 None,
+                event.channel,
+                event.provider_reference,
+                event.bulk_reference,
             ]
         elif isinstance(event, budget.PaymentConfirmed):
             rows[event.payment_reference,][self._STATUS] = "confirmed"
@@ -220,6 +243,9 @@ class Payments:
                 event.reissue_of,
                 None,
                 None,
+                returned[self._CHANNEL],
+                event.provider_reference,
+                event.bulk_reference,
             ]
 
 

@@ -1,14 +1,15 @@
-"""What is said of all that is no single budget's: cycles, mass changes, bank reports, accounts."""
+"""What is said of what is no single budget's: cycles, mass changes, providers, bank reports."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ledger.aggregates import accounting_periods, bank_report, mass_change
+from ledger.aggregates import accounting_periods, bank_report, mass_change, provider
 from ledger.aggregates import cycle_events as cycle
 from ledger.aggregates.event_sourced import Event
 from ledger.money import format_pounds as pounds
+from ledger.projections.payee_words import modulus
 from ledger.projections.words import REJECTION_REASONS, day, from_to, words
 
 
@@ -84,6 +85,21 @@ SENTENCES_OF_RUNS: dict[type[Event], Callable[[Any], str]] = {
     ),
     bank_report.ReportItemDismissed: lambda e: (
         f"Nothing was recorded for item {e.item}: {words(e.reason_code)}."
+    ),
+    provider.ProviderRegistered: lambda e: f"The provider {e.reference} was registered.",
+    provider.ProviderAccountProposed: lambda e: (
+        f"Account details of the provider were put forward ({e.account_reference[:8]}): "
+        f"{modulus(e.modulus_check, e.modulus_table_version)}."
+    ),
+    provider.ProviderAccountVerified: lambda e: (
+        f"The provider's account details {e.account_reference[:8]} were checked by a second person."
+    ),
+    provider.ProviderAccountWithdrawn: lambda e: (
+        f"The provider's account details {e.account_reference[:8]} were withdrawn: "
+        f"{words(e.reason_code)}."
+    ),
+    provider.ProviderEnded: lambda e: (
+        f"Nothing is paid to the provider after {day(e.effective_on)}: {words(e.reason_code)}."
     ),
     accounting_periods.AccountingPeriodClosed: lambda e: (
         f"The accounts were closed to {day(e.closed_to)}; what is recorded later is accounted for "

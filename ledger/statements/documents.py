@@ -20,26 +20,31 @@ if TYPE_CHECKING:
 AMOUNTS = ("gross", "contribution", "net", "adjustments", "settled", "deducted", "invoiced",
            "asked_back", "received", "paid")  # fmt: skip
 HEADER = ("budget", "date", "what", "reason", "reference", "days_from", "days_to", *AMOUNTS,
-          "balance", "adjusted_days", "settled_days", "clawbacks", "events")  # fmt: skip
+          "balance", "adjusted_days", "settled_days", "clawbacks", "events",
+          "provider")  # fmt: skip
 
 
 # --- in words ---------------------------------------------------------------------------------
 
+_IN_A_FUND = " in the service fund"
 
-def owed(pence: int) -> str:
-    """A balance as a sentence."""
+
+def owed(pence: int, with_provider: bool = False) -> str:
+    """A balance as a sentence, to the person alone or with a provider who holds money for them."""
     if not pence:
         return "Nothing is owed either way."
+    holder = ", or the provider who holds money for you," if with_provider else ""
     if pence > 0:
-        return f"The council owes you {pounds(pence)}."
-    return f"You owe the council {pounds(-pence)}."
+        return f"The council owes you{holder} {pounds(pence)}."
+    return f"You{holder} owe the council {pounds(-pence)}."
 
 
 def put_right(part: AdjustedDays) -> str:
     """What one part of some days comes to: "6 April to 3 May 2026: contribution £40.00 more"."""
     bears = part.kind in ("contribution", "charge")  # the more of it, the less is owed
     more = "more" if (part.amount_pence > 0) != bears else "less"
-    return f"{days(part.window)}: {PARTS[part.kind]} {pounds(abs(part.amount_pence))} {more}"
+    what = f"{PARTS[part.kind]}{_IN_A_FUND if part.channel == 'service_fund' else ''}"
+    return f"{days(part.window)}: {what} {pounds(abs(part.amount_pence))} {more}"
 
 
 def comes_next(coming: ComingPayment | None) -> str:
@@ -91,6 +96,7 @@ def _csv_row(row: StatementRow) -> dict[str, object]:
         "what": safe_cell(row.what),
         "reason": safe_cell(row.reason),
         "reference": safe_cell(row.reference),
+        "provider": safe_cell(row.provider_reference),
         "days_from": row.days.starts_on if row.days else "",
         "days_to": row.days.ends_on if row.days else "",
         **{name: plain_pounds(getattr(row, f"{name}_pence")) for name in AMOUNTS},
@@ -105,7 +111,8 @@ def _csv_row(row: StatementRow) -> dict[str, object]:
 def _csv_part(part: AdjustedDays) -> str:
     window = part.window
     amount = plain_pounds(part.amount_pence)
-    return f"{window.starts_on} to {window.ends_on} {PARTS[part.kind]} {amount}"
+    fund = _IN_A_FUND if part.channel == "service_fund" else ""
+    return f"{window.starts_on} to {window.ends_on} {PARTS[part.kind]}{fund} {amount}"
 
 
 def _csv_deduction(deduction: Deduction) -> str:
@@ -128,6 +135,7 @@ def statement_html(statement: Statement, council: Council, name: str = "") -> st
         name=name,
         shows_adjustments=any(row.adjustments_pence for row in rows),
         shows_charges=any(row.charged_pence for row in rows),
+        with_provider=statement.with_provider,
     )
 
 

@@ -15,39 +15,50 @@ assessment's on the day it was decided. Rows are in order of day, then of the lo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
-from ledger.aggregates import allocations, care_decisions, clawbacks, contributions, suspensions
+from ledger.aggregates import (
+    allocations,
+    care_decisions,
+    contributions,
+    service_funds,
+    suspensions,
+)
 from ledger.aggregates import payments as paying
 from ledger.aggregates.clawbacks import Deduction
 from ledger.aggregates.event_sourced import Event, Recorded
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import next_period
 from ledger.dates import Period, day_in_england
-from ledger.entitlement import EntitlementLine, LineKind, adjustments, charges
+from ledger.entitlement import LineKind, adjustments, charges
 from ledger.errors import BudgetNotFound
 from ledger.recalculation import WeeklyChange, weekly
+from ledger.statements.moves import MOVES, Part, part_of, settled
 from ledger.statements.wording import (
     NEVER_CHANGES_WHAT_IS_OWED,
     NOT_PAID_BECAUSE,
+    PAID_BY,
     WORDS,
     new_days,
     suspended,
+    what_of,
 )
+from ledger.terms import CHANNELS, Channel
 
 
 class AdjustedDays(msgspec.Struct, frozen=True):
     """What one part of the days paid or invoiced together comes to more, or less, than before.
 
-    Positive is owed to the person, whatever the part."""
+    Positive is owed to the person, whatever the part, and whoever holds the money."""
 
     window: Period
     kind: LineKind
     amount_pence: int
+    channel: Channel = "direct_payment"
 
 
 class Amounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,8 +67,9 @@ class Amounts(msgspec.Struct, frozen=True, kw_only=True):
     `net_pence` is `gross_pence` plus `contribution_pence`, which is negative. `adjustments_pence`
     is what days already paid or invoiced became worth more. Of a payment, `settled_pence` are
     such adjustments, counted when they arose, and `deducted_pence` what was kept back for a
-    clawback: it is net plus settled less deducted. `paid_pence` left the council's account and
-    is negative where it came back; `received_pence` came in from the person."""
+    clawback: it is net plus settled less deducted. `paid_pence` left the council's account, to
+    the person or to a provider, and is negative where it came back; `received_pence` came in
+    from the person, or from the provider of a service fund."""
 
     gross_pence: int = 0
     contribution_pence: int = 0
@@ -84,7 +96,8 @@ class Amounts(msgspec.Struct, frozen=True, kw_only=True):
 class StatementRow(Amounts, frozen=True):
     """One fact that moved money or changed what is owed; `versions` are the events behind it.
 
-    `reference` is that of the payment, invoice, receipt, clawback or assessment. `adjusted`
+    `reference` is that of the payment, invoice, receipt, clawback or assessment, and
+    `provider_reference` that of the provider who holds the money of a payment. `adjusted`
     breaks `adjustments_pence` down by the days they put right, `settled` `settled_pence`, and
     `deductions` what was kept back of a payment by clawback."""
 
@@ -93,6 +106,7 @@ class StatementRow(Amounts, frozen=True):
     what: str
     reason: str
     reference: str = ""
+    provider_reference: str = ""
     days: Period | None = None
     adjusted: tuple[AdjustedDays, ...] = ()
     settled: tuple[AdjustedDays, ...] = ()
@@ -117,7 +131,8 @@ class ComingPayment(msgspec.Struct, frozen=True):
 class Statement(msgspec.Struct, frozen=True):
     """A budget's money in a period. `weekly` is what a week was worth on its last day.
 
-    `suspensions` say in words what is suspended on that day or later, and why."""
+    `coming_payment` is the next direct payment, `coming_fund_payment` the next one into the
+    service fund. `suspensions` say in words what is suspended on that day or later, and why."""
 
     reference: str
     period: Period
@@ -128,7 +143,15 @@ class Statement(msgspec.Struct, frozen=True):
     closing_pence: int
     weekly: WeeklyChange
     coming_payment: ComingPayment | None
+    coming_fund_payment: ComingPayment | None = None
     suspensions: tuple[str, ...] = ()
+
+    @property
+    def with_provider(self) -> bool:
+        """Whether it tells of money that a provider holds."""
+        return self.coming_fund_payment is not None or any(
+            row.provider_reference for row in self.rows
+        )
 
 
 def statement_of(
@@ -161,6 +184,7 @@ def statement_of(
         closing_pence=balance,
         weekly=weekly(replay.budget.terms, period.ends_on),
         coming_payment=coming_payment(replay.budget, period.ends_on),
+        coming_fund_payment=coming_payment(replay.budget, period.ends_on, "service_fund"),
         suspensions=tuple(
             suspended(term) for term in replay.budget.suspensions if term.ends_on >= period.ends_on
         ),
@@ -182,38 +206,49 @@ def owed_pence(budget: PersonalBudget) -> int:
     )
 
 
-Part = tuple[Period, LineKind]
-
-
 def _adjustments_due(budget: PersonalBudget) -> Counter[Part]:
     """What days already paid, and days already invoiced, are to be put right by."""
     due: Counter[Part] = Counter()
-    for line in budget.adjustments_due():
-        due[line.window, line.kind] += line.amount_pence
+    for channel in CHANNELS:
+        for line in budget.adjustments_due(channel):
+            due[part_of(line)] += line.amount_pence
     for line in adjustments(budget.terms, budget.charged_lines, worked_out=charges):
-        due[line.window, line.kind] -= line.amount_pence
+        due[part_of(line)] -= line.amount_pence
     return due
 
 
-def coming_payment(budget: PersonalBudget, after: date) -> ComingPayment | None:
+def coming_payment(
+    budget: PersonalBudget, after: date, channel: Channel = "direct_payment"
+) -> ComingPayment | None:
     """The first payment promised for a day after another; else what the next would be.
 
-    One that came back, or that the bank did not take, is none: it is held or sent again."""
+    One that came back, or that the bank did not take, is none: it is held or sent again. None
+    where nothing more is to be expected."""
     later = [
         (payment.pay_on, reference, payment)
         for reference, payment in budget.payments.items()
-        if payment.pay_on > after and payment.stands and payment.held is None
+        if payment.channel == channel
+        and payment.pay_on > after
+        and payment.stands
+        and payment.held is None
     ]
     if later:
         pay_on, reference, payment = min(later, key=lambda found: found[:2])
         return ComingPayment(payment.period, pay_on, reference, payment.amount_pence, 0, ())
     coming = next_period(budget, budget.terms.starts_on)
-    due = budget.payment_due(coming)
-    if budget.closed is not None and due.owed_pence <= 0:
+    due = budget.payment_due(coming, channel)
+    is_over = budget.closed is not None or not _is_expected(budget, channel)
+    if is_over and due.owed_pence <= 0:
         return None
-    refusals = budget.failed_gates(coming, coming.starts_on)
+    refusals = budget.failed_gates(coming, coming.starts_on, channel=channel)
     gates = tuple(NOT_PAID_BECAUSE[refusal.code] for refusal in refusals)
     return ComingPayment(coming, None, "", max(due.amount_pence, 0), min(due.owed_pence, 0), gates)
+
+
+def _is_expected(budget: PersonalBudget, channel: Channel) -> bool:
+    """Whether a line is paid by a channel; a budget without lines is taken to be to be paid."""
+    channels = {term.channel for term in budget.allocations} - {None}
+    return channel in (channels or {"direct_payment"})
 
 
 # --- the replay -----------------------------------------------------------------------------
@@ -252,12 +287,11 @@ class _Replay:
         before, self._due = self._due, _adjustments_due(self.budget)
         arisen = Counter(self._due)
         arisen.subtract(before)
-        settled = _settled(event)
-        arisen.update(settled)
+        contained = settled(event)
+        arisen.update(contained)
         adjusted = _broken_down(arisen)
         if type(event) in _CHANGES_TERMS and not adjusted:
             return
-        what, reason = WORDS[type(event)]
         moved: dict[str, int] = MOVES[type(event)](event) if type(event) in MOVES else {}
         if isinstance(event, paying.PaymentScheduled | paying.PaymentReissued):
             self._promised[event.payment_reference] = len(self.rows)
@@ -265,15 +299,16 @@ class _Replay:
             StatementRow(
                 on=_day(event),
                 versions=(version,),
-                what=what,
-                reason=reason(event, self.budget),
+                what=what_of(event, self.budget),
+                reason=WORDS[type(event)].reason(event, self.budget),
                 reference=_reference(event),
+                provider_reference=self._provider(event),
                 days=self._days(event),
                 adjusted=adjusted,
-                settled=_broken_down(settled),
+                settled=_broken_down(contained),
                 deductions=self._deductions(event),
                 adjustments_pence=sum(arisen.values()),
-                settled_pence=sum(settled.values()),
+                settled_pence=sum(contained.values()),
                 **moved,
             )
         )
@@ -289,10 +324,17 @@ class _Replay:
         self.rows[place] = msgspec.structs.replace(
             row,
             versions=(*row.versions, version),
-            what="Care direct payment",
+            what=PAID_BY[self.budget.payments[event.payment_reference].channel],
             paid_pence=event.amount_pence,
         )
         return True
+
+    def _provider(self, event: Event) -> str:
+        """The provider who holds the money that a row is about, if one does."""
+        if isinstance(event, service_funds.ServiceFundRepaid):
+            return self.budget.fund_provider
+        payment = self.budget.payments.get(getattr(event, "payment_reference", ""))
+        return payment.provider_reference if payment else ""
 
     def _deductions(self, event: Event) -> tuple[Deduction, ...]:
         """What a payment that is promised has kept back; recorded just before it."""
@@ -331,62 +373,9 @@ def _reference(event: Event) -> str:
     return next((str(getattr(event, name)) for name in names if hasattr(event, name)), "")
 
 
-_UNDOES = paying.PaymentCancelled | paying.PaymentRefunded
-"""What makes open again what a payment settled."""
-
-
-def _settled(event: Event) -> Counter[Part]:
-    """The adjustments a payment contains, negative where it was cancelled or refunded."""
-    settled: Counter[Part] = Counter()
-    if isinstance(event, paying.PaymentScheduled | _UNDOES):
-        sign = 1 if isinstance(event, paying.PaymentScheduled) else -1
-        for line in event.lines:
-            if line.adjustment:
-                settled[line.window, line.kind] += sign * line.amount_pence
-    return settled
-
-
 def _broken_down(parts: Counter[Part]) -> tuple[AdjustedDays, ...]:
-    return tuple(AdjustedDays(*part, pence) for part, pence in sorted(parts.items()) if pence)
-
-
-# --- the money of each kind of event --------------------------------------------------------
-
-
-def _support(lines: Sequence[EntitlementLine], sign: int) -> Iterator[tuple[str, int]]:
-    """Gross, contribution and net of lines for days not paid before."""
-    new = [line for line in lines if not line.adjustment]
-    taken = sum(line.amount_pence for line in new if line.kind == "contribution")
-    net = sum(line.amount_pence for line in new)
-    yield "gross_pence", sign * (net - taken)
-    yield "contribution_pence", sign * taken
-    yield "net_pence", sign * net
-
-
-def _scheduled(e: paying.PaymentScheduled) -> dict[str, int]:
-    return {**dict(_support(e.lines, 1)), "deducted_pence": e.deducted_pence}
-
-
-def _undone(e: paying.PaymentCancelled | paying.PaymentRefunded) -> dict[str, int]:
-    deducted = sum(pence for _, pence in e.deductions)
-    return {**dict(_support(e.lines, -1)), "deducted_pence": -deducted}
-
-
-def _amount(name: str, sign: int = 1) -> Callable[[Any], dict[str, int]]:
-    return lambda event: {name: sign * event.amount_pence}
-
-
-MOVES: dict[type[Event], Callable[[Any], dict[str, int]]] = {
-    paying.PaymentScheduled: _scheduled,
-    paying.PaymentCancelled: _undone,
-    paying.PaymentRefunded: _undone,
-    paying.PaymentConfirmed: _amount("paid_pence"),
-    paying.PaymentReturned: _amount("paid_pence", -1),
-    contributions.ContributionInvoiced: _amount("invoiced_pence"),
-    contributions.ContributionCredited: _amount("invoiced_pence", -1),
-    contributions.ContributionReceived: _amount("received_pence"),
-    clawbacks.ClawbackConfirmed: _amount("asked_back_pence"),
-    clawbacks.ClawbackReceived: _amount("received_pence"),
-    clawbacks.ClawbackWaived: _amount("asked_back_pence", -1),
-}
-"""What each kind of event moves; a reissue sends on what is held, which changes nothing owed."""
+    return tuple(
+        AdjustedDays(window, kind, pence, channel)
+        for (window, kind, channel), pence in sorted(parts.items())
+        if pence
+    )

@@ -21,6 +21,7 @@ from ledger.aggregates import (
     payments,
     recovery,
     representatives,
+    service_funds,
     spend_returns,
     suspensions,
 )
@@ -31,7 +32,7 @@ from ledger.dates import Period
 from ledger.entitlement import EntitlementLine, LineKind
 from ledger.money import format_pounds
 from ledger.projections.words import REJECTION_REASONS, RETURN_REASONS, day, words
-from ledger.terms import FOR_EVER, InterimArrangement, SuspensionReason, SuspensionTerm
+from ledger.terms import FOR_EVER, Channel, InterimArrangement, SuspensionReason, SuspensionTerm
 
 NEVER_CHANGES_WHAT_IS_OWED: frozenset[type[Event]] = frozenset(
     {
@@ -43,6 +44,8 @@ NEVER_CHANGES_WHAT_IS_OWED: frozenset[type[Event]] = frozenset(
         payees.PayeeNumberChecked,
         payees.PayeeVerified,
         payees.PayeeWithdrawn,
+        # Days paid before are worth what they were; those from now on come with a payment.
+        service_funds.ServiceFundHeld,
         # What a death changes is the closing, and each refund.
         estates.EstateCaseOpened,
         estates.EstateCaseDecided,
@@ -122,7 +125,8 @@ NOT_PAID_BECAUSE = {
     "offer-not-accepted": "You have not accepted the offer of a care direct payment yet.",
     "agreement-not-signed": "The agreement about your care direct payment is not signed yet.",
     "payee-not-verified": "The account to pay into has not been checked yet.",
-    "no-allocation-in-force": "No support is paid as a care direct payment then.",
+    "service-fund-not-held": "It is not settled yet which provider holds the money for you.",
+    "no-allocation-in-force": "No support is paid this way then.",
     "payments-are-suspended": "Payments are suspended in full.",
     # A death is spoken of in person.
     "estate-case-is-open": "The council has a question and will get in touch.",
@@ -167,6 +171,13 @@ def _needs(line_references: Iterable[str]) -> str:
     return ", ".join(map(_need, line_references))
 
 
+def held_by(provider_reference: str) -> str:
+    """Who holds the money of a payment, as a sentence to follow another; nothing: the payee."""
+    if not provider_reference:
+        return ""
+    return f" It goes to the provider {provider_reference}, who holds the money for you."
+
+
 def _promised(e: payments.PaymentScheduled, _: PersonalBudget) -> str:
     said = f"For {days(new_days(e.lines) or e.period)}."
     earlier = sum(line.amount_pence for line in e.lines if line.adjustment)
@@ -175,7 +186,7 @@ def _promised(e: payments.PaymentScheduled, _: PersonalBudget) -> str:
         said += f" {pounds(abs(earlier))} was {how} to put earlier days right."
     if e.deducted_pence:
         said += f" {pounds(e.deducted_pence)} was kept back for money you owe."
-    return said
+    return said + held_by(e.provider_reference)
 
 
 def _revised(e: allocations.AllocationRevised, _: PersonalBudget) -> str:
@@ -253,6 +264,22 @@ class Words(NamedTuple):
     reason: Callable[[Any, PersonalBudget], str]
 
 
+PAID_BY: dict[Channel, str] = {
+    "direct_payment": "Care direct payment",
+    "service_fund": "Service fund payment",
+}
+"""What a payment is called, by how it is paid."""
+
+
+def what_of(event: Event, budget: PersonalBudget) -> str:
+    """The short words for an event, of a payment by how it is paid."""
+    what = WORDS[type(event)].what
+    payment = budget.payments.get(getattr(event, "payment_reference", ""))
+    if payment is None:
+        return what
+    return what.replace(PAID_BY["direct_payment"], PAID_BY[payment.channel])
+
+
 WORDS: dict[type[Event], Words] = {
     payments.PaymentScheduled: Words("Care direct payment promised", _promised),
     payments.PaymentConfirmed: Words(
@@ -281,12 +308,22 @@ WORDS: dict[type[Event], Words] = {
     ),
     payments.PaymentReissued: Words(
         "Care direct payment to be sent again",
-        lambda e, _: f"{pounds(e.amount_pence)} that came back ({e.reissue_of}) is sent again.",
+        lambda e, _: (
+            f"{pounds(e.amount_pence)} that came back ({e.reissue_of}) is sent again."
+            f"{held_by(e.provider_reference)}"
+        ),
     ),
     payments.PaymentCancelled: Words(
         "Care direct payment cancelled",
         lambda e, _: (
             f"{pounds(e.amount_pence)} was not sent after all. What it was for is still open."
+        ),
+    ),
+    service_funds.ServiceFundRepaid: Words(
+        "Money back from your provider",
+        lambda e, _: (
+            f"The provider who holds your service fund paid back {pounds(e.amount_pence)} that it "
+            "had been paid too much."
         ),
     ),
     contributions.ContributionInvoiced: Words("Invoice for your contribution", _invoiced),
