@@ -15,6 +15,8 @@ _DURABLE_RIGHTS = {
     "users": "SELECT, INSERT",  # who had which role stays
     "user_names": "SELECT, INSERT",
     "web_sessions": "SELECT, INSERT, UPDATE, DELETE",
+    "refused_requests": "SELECT, INSERT",  # what was refused stays
+    "refused_counts": "SELECT, INSERT, UPDATE",
     "financial_assessments": "SELECT, INSERT, DELETE",
     "contact_details": "SELECT, INSERT, DELETE",
     "letters": "SELECT, INSERT, UPDATE, DELETE",
@@ -64,6 +66,7 @@ def grant(engine: Engine, role: str) -> None:
             f"GRANT EXECUTE ON FUNCTION stored_events_append TO {name}",
             f"GRANT USAGE ON SEQUENCE payee_looks_number_seq TO {name}",
             f"GRANT USAGE ON SEQUENCE users_number_seq TO {name}",
+            f"GRANT USAGE ON SEQUENCE refused_requests_number_seq TO {name}",
         ]
         for table, rights in _DURABLE_RIGHTS.items():
             statements.append(f"REVOKE ALL ON {table} FROM {name}")

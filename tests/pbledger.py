@@ -33,6 +33,7 @@ KEPT = (
     "idempotency_keys",
     "users",
     "user_names",
+    "refused_requests",
 )
 
 

@@ -98,7 +98,7 @@ def test_a_refusal_carries_its_facts(api: Api) -> None:
     refused = api.post(f"{BUDGET}/agree-allocation", agreed)
     refused.refused("parts-do-not-make-budget", 422)
     assert (refused["lines_pence"], refused["budget_pence"]) == (31_000, 40_000)
-    assert refused["detail"] == "The lines add up to 31000 pence a week; the budget is 40000."
+    assert refused["detail"] == "The lines add up to £310.00 a week; the budget is £400.00."
     assert refused["title"] == "The allocation lines must add up to the personal budget."
 
 

@@ -93,7 +93,7 @@ def test_whoever_signs_in_as_another_is_no_longer_the_one_before(site: Site):
         ("https://elsewhere.example/", "/"),
         ("//elsewhere.example/", "/"),
         ("/\\elsewhere.example/", "/"),
-        ("/x%0d%0aSet-Cookie:%20a=b", "/"),
+        ("/x\u2028Set-Cookie:%20a=b", "/"),
     ],
 )
 def test_signing_in_leads_to_a_page_of_ours_only(site: Site, then: str, leads: str):

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ledger.access.limits import Limits
 from ledger.access.reach import require_permission
 from ledger.access.roles import Permission
 from ledger.access.users import Actor
@@ -43,9 +44,11 @@ def needed(route: APIRoute) -> Permission | None:
 
 
 def guard(routes: Iterable[BaseRoute], who: Who) -> None:
-    """Put a guard before every route that needs anything."""
+    """Put a guard before every route that needs anything, unless it has one already."""
     for route in routes:
-        if isinstance(route, APIRoute) and (permission := needed(route)) is not None:
+        if not isinstance(route, APIRoute) or (permission := needed(route)) is None:
+            continue
+        if not isinstance(route.app, _Guard):
             route.app = _Guard(route.app, permission, who, "/budgets/{reference" in route.path)
 
 
@@ -65,12 +68,13 @@ class _Guard:
         self._concerns_budget = concerns_budget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["actor"] = await to_thread.run_sync(self._admitted, Request(scope))
+        await to_thread.run_sync(self._admit, Request(scope))
         await self._app(scope, receive, send)
 
-    def _admitted(self, request: Request) -> Actor:
-        actor = self._who(request)
+    def _admit(self, request: Request) -> None:
+        request.scope["actor"] = actor = self._who(request)
+        limits: Limits = request.app.state.limits
+        limits.take(request.scope, "actor", actor.name)
         ledger: Ledger = request.app.state.ledger
         reference = request.path_params["reference"] if self._concerns_budget else None
         require_permission(ledger, actor, self._permission, reference)
-        return actor

@@ -23,7 +23,9 @@ def require_permission(
             permission=permission,
         )
     if reach == "own" and not _is_own(ledger, actor, budget_reference or ""):
-        raise BudgetNotFound(f"There is no personal budget {budget_reference}.")
+        beyond = BudgetNotFound(f"There is no personal budget {budget_reference}.")
+        beyond.conceals = True
+        raise beyond
 
 
 def _is_own(ledger: Ledger, actor: Actor, budget_reference: str) -> bool:

@@ -46,6 +46,7 @@ TAGS = [
     {"name": "bank reports", "description": "What banks send back, and what is in suspense."},
     {"name": "mass changes", "description": "Many budgets at once: tried, approved, applied."},
     {"name": "accounts", "description": "Accounting periods: closed for good, and their figures."},
+    {"name": "refused requests", "description": "What was refused to whom, for auditors."},
     {"name": "health", "description": "Whether the server is alive and ready."},
 ]
 WRITE_HEADERS = [

@@ -78,7 +78,7 @@ class LoopbackOnly:
         if scope["type"] == "lifespan" or not _believes(scope) or self._is_from_here(scope):
             await self._app(scope, receive, send)
         else:
-            await problem(NotLoopback())(scope, receive, send)
+            await problem(Request(scope), NotLoopback())(scope, receive, send)
 
     def _is_from_here(self, scope: Scope) -> bool:
         hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]

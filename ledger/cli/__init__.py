@@ -22,6 +22,7 @@ from ledger.cli import (
     modulus,
     payees,
     rates,
+    refused,
     reports,
     suspense,
     users,
@@ -72,6 +73,7 @@ keeping.add_to(app)
 caseload.add_to(app)
 assessment_file.add_to(app)
 suspense.add_to(app)
+refused.add_to(app)
 app.add_typer(payees.app, name="payees")
 app.add_typer(budget.app, name="budget")
 app.add_typer(assessment.app, name="assessment")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -174,8 +174,25 @@ def serve(ctx: typer.Context, host: Host = "", port: Port = 0) -> None:
     import uvicorn
 
     uvicorn.run(
-        "ledger.server:create_app", factory=True, host=host, port=port or session.settings.port
+        "ledger.server:create_app",
+        factory=True,
+        host=host,
+        port=port or session.settings.port,
+        access_log=False,  # it has whole addresses; ours has not
+        log_config=_logging(uvicorn.config.LOGGING_CONFIG),
+        server_header=False,
     )
+
+
+def _logging(usual: dict[str, Any]) -> dict[str, Any]:
+    """The server's logging, with a line of JSON on stdout for every request."""
+    lines = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
+    requests = {"handlers": ["requests"], "level": "INFO", "propagate": False}
+    return {
+        **usual,
+        "handlers": {**usual["handlers"], "requests": lines},
+        "loggers": {**usual["loggers"], "ledger.requests": requests},
+    }
 
 
 def _is_loopback(host: str) -> bool:

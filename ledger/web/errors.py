@@ -13,9 +13,10 @@ from fastapi.responses import Response
 from sqlalchemy import exc as sql
 from starlette.exceptions import HTTPException
 
+from ledger.edge import noted
 from ledger.errors import NotSignedIn, Refusal, StoreUnavailable
 from ledger.web.pages import page, see_other
-from ledger.web.sessions import is_for_programs
+from ledger.web.sessions import COOKIE, is_for_programs
 
 Handler = Callable[[Request, Any], Response | Awaitable[Response]]
 
@@ -57,6 +58,10 @@ _OF_THE_DATABASE = (
 
 def _page_for(request: Request, error: Exception) -> Response:
     if isinstance(error, NotSignedIn) and request.method == "GET":
+        if (
+            COOKIE in request.cookies
+        ):  # a session that ended, or that never was; else they just came
+            noted(request, error)
         return see_other(f"/sign-in?next={quote(request.url.path)}")
     if isinstance(error, HTTPException):
         refusal: Refusal = PageNotFound()
@@ -66,6 +71,7 @@ def _page_for(request: Request, error: Exception) -> Response:
         refusal = error
     else:
         refusal = SomethingWentWrong()
+    noted(request, refusal)
     inside = refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     sentence = refusal.rule if inside else str(refusal)
     return page(request, "refused.html", refusal.status, refusal=refusal, sentence=sentence)
