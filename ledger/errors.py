@@ -71,6 +71,12 @@ class HeadersUnreadable(Refusal):
     status = 400
 
 
+class MediaTypeNotTaken(Refusal):
+    """A body must be of a kind that its address takes, text in UTF-8, and not compressed."""
+
+    status = 415
+
+
 class HeadersTooLarge(Refusal):
     """A request's headers may be at most 32,000 bytes together."""
 

@@ -183,7 +183,8 @@ def test_a_form_from_another_site_or_another_session_does_nothing(site: Site):
     "body", [b"a=%ff", b"a=\xff", b"x" * 100_001, b"&".join(b"a=1" for _ in range(501))]
 )
 def test_a_form_that_cannot_be_read_is_refused(site: Site, body: bytes):
-    Page(site.visitor("amira").client.post("/sign-out", content=body)).refused(400)
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    Page(site.visitor("amira").client.post("/sign-out", content=body, headers=kind)).refused(400)
 
 
 # --- every page ---------------------------------------------------------------------------

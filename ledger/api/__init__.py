@@ -35,6 +35,7 @@ from ledger.api import (
     reports,
     statements,
 )
+from ledger.api.conditional import Conditional
 from ledger.api.openapi import described
 from ledger.api.requests import LoopbackOnly, who_asks
 from ledger.application import Ledger
@@ -76,6 +77,7 @@ def create_app(settings: Settings | None = None) -> Server:
 
     # No pages that load scripts from elsewhere: the description is JSON.
     app = Server(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+    app.add_middleware(Conditional)
     app.add_middleware(LoopbackOnly)
     problems.install(app)
     for noun in NOUNS:

@@ -11,8 +11,9 @@ from fastapi.responses import Response
 from ledger.access.guard import needs
 from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
+from ledger.api.paging import Limit, page_of
 from ledger.api.problems import HEADERS
-from ledger.api.requests import Limit, ledger_of
+from ledger.api.requests import ledger_of
 from ledger.api.statements import PAGE
 from ledger.errors import LetterUnreadable
 from ledger.letters.letter import Letter
@@ -43,7 +44,9 @@ Form = Annotated[
     Literal["json", "html"],
     Query(alias="format", description="`json`, or `html`: the letter itself, with whom it is to."),
 ]
-After = Annotated[str, Query(max_length=32, description="Begin after this letter.")]
+After = Annotated[
+    str, Query(max_length=32, pattern="^[0-9a-f]*$", description="Begin after this letter.")
+]
 
 
 def _with_page(struct: type[msgspec.Struct]) -> dict[str, Any]:
@@ -83,7 +86,8 @@ def _page(
     )
     page = found[:limit]
     more = len(found) > limit
-    return answer(LetterRegister(page, page[-1].letter_reference if more else None))
+    next_after = page[-1].letter_reference if more else None
+    return page_of(request, LetterRegister(page, next_after))
 
 
 @router.get("/v1/letters/{letter}", summary="Show a letter", **_with_page(LetterEntry))

@@ -61,7 +61,7 @@ class IdempotencyKeyMissing(Refusal):
 
 
 class IfMatchUnreadable(Refusal):
-    """If-Match holds one version as ETag gives it, such as "7"."""
+    """If-Match holds one ETag as it was given, or a version, such as "7"; never a weak one."""
 
     status = 400
 

@@ -10,9 +10,9 @@ from fastapi.responses import Response
 
 from ledger.access.guard import needs
 from ledger.access.refused import Counted, kept, only_counted
-from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
-from ledger.api.requests import Limit, ledger_of
+from ledger.api.paging import Limit, page_of
+from ledger.api.requests import ledger_of
 
 router = APIRouter(tags=["refused requests"])
 
@@ -66,5 +66,5 @@ def list_refused(
         ledger, refused_by=by, budget_reference=budget, after=after, limit=limit + 1
     )  # fmt: skip
     shown = [RefusedRequest(one.number, *one.refused) for one in found[:limit]]
-    following = found[limit - 1].number if len(found) > limit else None
-    return answer(RefusedRequests(shown, only_counted(ledger, limit), following))
+    next_after = found[limit - 1].number if len(found) > limit else None
+    return page_of(request, RefusedRequests(shown, only_counted(ledger, limit), next_after))

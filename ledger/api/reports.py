@@ -17,15 +17,16 @@ from ledger.aggregates.event_sourced import Recorded
 from ledger.api.budgets import catch_up, register_page
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import WRITE_HEADERS, WRITE_PROBLEMS, problems, reads, writes
+from ledger.api.paging import AfterDay, AfterReference, Limit, following, page_of
 from ledger.api.requests import (
+    MOST_ROWS,
     BodyOf,
-    Limit,
     LongRoute,
     Write,
     WriteRoute,
     Writing,
     ledger_of,
-    read_large_write,
+    read_xml,
     today,
 )
 from ledger.bank_file import working_days
@@ -69,9 +70,11 @@ class ReportRegister(msgspec.Struct):
 
 
 class ReportQueue(msgspec.Struct):
-    """Every item of every report that waits for a person, the oldest first."""
+    """Items of any report that wait for a person, the oldest first; ask for `after` =
+    `next_after` for what follows."""
 
     queue: list[WaitingItem]
+    next_after: str | None
 
 
 class ReportItemResolved(msgspec.Struct):
@@ -80,6 +83,15 @@ class ReportItemResolved(msgspec.Struct):
     reference: str
     version: int
     waiting: list[int]
+
+
+class InSuspense(Suspense, frozen=True):
+    """What was held at the end of a day, the oldest first; ask for `after` = `next_after` for
+    what follows. The figures are of all of it, whatever the page.
+
+    `account_pence` is what the account holds on that day; `difference_pence` is nought."""
+
+    next_after: str | None
 
 
 # --- what is asked ------------------------------------------------------------------------
@@ -124,9 +136,7 @@ def _takes_xml() -> dict[str, Any]:
 
 @router.post("/v1/reports", summary="Bring in a bank's report", **_takes_xml())
 @needs("reports.import")
-async def bring_in(
-    write: Annotated[Write, Depends(read_large_write)], dry_run: DryRun = False
-) -> Response:
+async def bring_in(write: Annotated[Write, Depends(read_xml)], dry_run: DryRun = False) -> Response:
     """A Bacs input report, ARUCS or AWACS, or an ISO 20022 pain.002, as the bank gives it.
 
     Recorded whole or refused whole; an item that fits no payment waits in the queue. The very
@@ -158,22 +168,28 @@ def _brought_in(write: Write, dry_run: bool) -> Response:
 @needs("reports.read")
 def list_reports(
     request: Request,
-    after: Annotated[str, Query(max_length=20, description="Begin after this reference.")] = "",
+    after: AfterReference = "",
     limit: Limit = 100,
 ) -> Response:
     """The register of reports that were brought in, in order of reference."""
     rows, next_after = register_page(ledger_of(request), BankReports.table, after, limit)
     reports = [msgspec.convert(row, ReportEntry) for row in rows]
-    return answer(ReportRegister(reports, next_after))
+    return page_of(request, ReportRegister(reports, next_after))
 
 
 @router.get("/v1/reports/queue", summary="List what waits", **reads(ReportQueue, missing=False))
 @needs("reports.read")
-def queue(request: Request) -> Response:
+def queue(request: Request, after: AfterDay = "", limit: Limit = MOST_ROWS) -> Response:
     """The items that fit no payment, each with why."""
     ledger = ledger_of(request)
     catch_up(ledger)
-    return answer(ReportQueue(waiting(ledger.engine)))
+    found, next_after = following(waiting(ledger.engine), _place, after, limit)
+    return page_of(request, ReportQueue(found, next_after))
+
+
+def _place(item: WaitingItem) -> str:
+    """Where an item stands in the queue."""
+    return f"{item.queued_on}.{item.report_reference}.{item.queued.item:06d}"
 
 
 items = APIRouter(route_class=WriteRoute, tags=["bank reports"])
@@ -235,7 +251,7 @@ router.routes.extend(items.routes)
 # --- suspense -------------------------------------------------------------------------------
 
 
-@router.get("/v1/suspense", summary="List what came back", **reads(Suspense, missing=False))
+@router.get("/v1/suspense", summary="List what came back", **reads(InSuspense, missing=False))
 @needs("reports.read")
 def in_suspense(
     request: Request,
@@ -244,6 +260,8 @@ def in_suspense(
         Query(description="At the end of this day; today, if not given.",
               json_schema_extra={"format": "date"}),
     ] = None,
+    after: AfterDay = "",
+    limit: Limit = MOST_ROWS,
 ) -> Response:  # fmt: skip
     """Every payment that came back and is not settled, the oldest first, with its age.
 
@@ -253,4 +271,10 @@ def in_suspense(
     day = today() if on is None else parse_date(on, "on")
     require_keepable(day, "on")
     catch_up(ledger)
-    return answer(suspense(ledger.engine, day, working_days(ledger)))
+    held = suspense(ledger.engine, day, working_days(ledger))
+    items, next_after = following(
+        held.items, lambda i: f"{i.held_from}.{i.budget_reference}.{i.payment_reference}",
+        after, limit,
+    )  # fmt: skip
+    facts = {**msgspec.structs.asdict(held), "items": tuple(items)}
+    return page_of(request, InSuspense(**facts, next_after=next_after))
