@@ -14,7 +14,7 @@ from ledger.aggregates.cycle_events import CycleException, CycleLine
 from ledger.api.budgets import catch_up, register_page
 from ledger.api.cycle_reading import Cycle, listed, read_cycle, shown
 from ledger.api.idempotency import answer
-from ledger.api.openapi import problems, reads
+from ledger.api.openapi import IF_NONE_MATCH, READ_PROBLEMS, problems, reads
 from ledger.api.paging import AfterNumber, AfterReference, Limit, page_of
 from ledger.api.problems import HEADERS
 from ledger.api.requests import ledger_of
@@ -179,6 +179,7 @@ def cycle_totals(request: Request, reference: str) -> Response:
 @router.get(
     f"{_AT}/file",
     summary="Fetch the bank file",
+    openapi_extra={"parameters": [IF_NONE_MATCH]},
     responses={
         200: {
             "description": "The file as it was issued. It holds account details: keep it safe.",
@@ -187,7 +188,8 @@ def cycle_totals(request: Request, reference: str) -> Response:
                 for media in ("application/octet-stream", "application/xml")
             },
         },
-        **problems(403, 404, 409, 422, 500, 503),
+        304: {"description": "You have this file already."},
+        **problems(*READ_PROBLEMS, 409),
     },
 )
 @needs("cycles.prepare")

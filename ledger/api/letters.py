@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from ledger.access.guard import needs
 from ledger.api.idempotency import answer
-from ledger.api.openapi import reads
+from ledger.api.openapi import problems, reads
 from ledger.api.paging import Limit, page_of
 from ledger.api.problems import HEADERS
 from ledger.api.requests import ledger_of
@@ -49,8 +49,9 @@ After = Annotated[
 ]
 
 
-def _with_page(struct: type[msgspec.Struct]) -> dict[str, Any]:
+def _with_page(struct: type[msgspec.Struct], *more: int) -> dict[str, Any]:
     described = reads(struct)
+    described["responses"] |= problems(*more)
     described["responses"][200]["content"] |= {"text/html": {"schema": {"type": "string"}}}
     return described
 
@@ -105,7 +106,7 @@ def show_letter(request: Request, letter: str, form: Form = "json") -> Response:
 
 
 @router.get("/v1/cycles/{reference:cycle}/advices/{payment}", summary="Show a remittance advice",
-            **_with_page(Advice))  # fmt: skip
+            **_with_page(Advice, 409))  # fmt: skip
 @needs("letters.read")
 def show_advice(request: Request, reference: str, payment: str, form: Form = "json") -> Response:
     """What one payment of an issued cycle is made up of, line by line, as it would be sent now."""
