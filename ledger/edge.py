@@ -85,8 +85,9 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                await to_thread.run_sync(_keep_refused, scope) if _is_kept(scope) else None
-                message["headers"] = [*message["headers"], *_headers(scope, status)]
+                if _is_kept(scope):
+                    await to_thread.run_sync(_keep_refused, scope)
+                message["headers"] = [*message["headers"], *_headers(scope, message)]
             await send(message)
 
         try:
@@ -154,7 +155,7 @@ async def _answer(scope: Scope, refusal: Exception) -> Response:
 # --- what is answered ---------------------------------------------------------------------
 
 
-def _headers(scope: Scope, status: int) -> Iterable[tuple[bytes, bytes]]:
+def _headers(scope: Scope, message: Message) -> Iterable[tuple[bytes, bytes]]:
     """The request's number, and where its sender stands against each limit."""
     yield b"x-request-id", scope["request_id"].encode()
     standings: dict[str, Standing] = scope.get("rate_limits", {})
@@ -165,7 +166,8 @@ def _headers(scope: Scope, status: int) -> Iterable[tuple[bytes, bytes]]:
         left = [f'"{name}";r={s.remaining};t={waits[name]}' for name, s in standings.items()]
         yield b"ratelimit-policy", ", ".join(policies).encode()
         yield b"ratelimit", ", ".join(left).encode()
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
+        says_when = any(name == b"retry-after" for name, _ in message["headers"])
+        if message["status"] == HTTPStatus.TOO_MANY_REQUESTS and not says_when:
             yield b"retry-after", str(max(1, list(waits.values())[-1])).encode()
 
 
@@ -179,7 +181,7 @@ def _line(scope: Scope, status: int, seconds: float) -> str:
         "request_id": scope["request_id"],
         "method": scope["method"],
         "route": route.path_format if isinstance(route, APIRoute) else None,
-        "status": status or HTTPStatus.INTERNAL_SERVER_ERROR,
+        "status": status or None,  # nobody waited for the answer
         "code": refusal.code if refusal else None,
         "milliseconds": round(seconds * 1000, 1),
         "actor": actor.name if actor else None,
