@@ -12,7 +12,9 @@ import re
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
@@ -94,7 +96,7 @@ class Edge:
             _require_well_formed(scope)
             if scope["path"] not in NOT_LIMITED:
                 limits: Limits = scope["app"].state.limits
-                limits.take(scope, "address", _address(scope))
+                limits.take(scope, "address", _network(_address(scope)))
         except (Refusal, HTTPException) as refusal:
             answer = await _answer(scope, refusal)
             await answer(scope, receive, answered)
@@ -121,6 +123,16 @@ def _request_id(scope: Scope) -> str:
 def _address(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else ""
+
+
+@lru_cache(maxsize=1024)
+def _network(address: str) -> str:
+    """Where an address is counted: of IPv6 everybody has as many as they like, within one /64."""
+    try:
+        network = ip_network((address, 64 if ":" in address else 32), strict=False)
+    except ValueError:
+        return address  # a socket, or a test
+    return str(network)
 
 
 def _require_well_formed(scope: Scope) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -16,14 +17,18 @@ from urllib.parse import unquote
 
 import anyio
 import pytest
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from ledger.access import refused
+from ledger.access.guard import needed
 from ledger.access.refused import kept, only_counted
 from ledger.application import Ledger
-from ledger.durable import refused_requests
+from ledger.durable import refused_requests, web_sessions
 from ledger.edge import MOST_ADDRESS_BYTES, MOST_HEADER_BYTES
+from ledger.web import PARTS
+from ledger.web.sessions import COOKIE
 from tests.api import (
     BUDGET,
     OPENING,
@@ -38,7 +43,7 @@ from tests.api import (
 )
 from tests.main_job import settings_for
 from tests.pbledger import ROOT, Pbledger
-from tests.test_roles import add_user
+from tests.test_roles import ROUTES, add_user, ask
 from tests.web import Page, Site, a_site
 
 NUMBER = re.compile(r"[0-9a-f]{32}")
@@ -163,6 +168,17 @@ def test_who_looks_at_too_many_pages_is_told_so_on_a_page(sqlite_url: str, tmp_p
         page = visitor.open("/sign-in").refused(429, "wait a little")
         assert page.headers["retry-after"]
         assert page.headers["content-type"].startswith("text/html")
+
+
+def test_all_the_addresses_of_a_network_are_one(sqlite_url: str, tmp_path: Path):
+    for api in limited(sqlite_url, tmp_path, requests_per_minute_from_an_address=2):
+        statuses = []
+        for number in (1, 2, 3):
+            elsewhere = TestClient(
+                api.client.app, base_url="http://localhost", client=(f"2001:db8::{number}", 1)
+            )
+            statuses.append(elsewhere.get("/v1/budgets").status_code)
+        assert statuses == [403, 403, 429]  # from elsewhere nobody is believed
 
 
 def test_nothing_is_limited_that_the_settings_do_not_limit(small: Api):
@@ -347,6 +363,49 @@ def test_a_refusal_by_the_domain_for_who_someone_is_is_kept(api: Api):
     approve(api, by="ann").refused("approver-prepared-cycle", 403)
     (one,) = kept(api.ledger)
     assert (one.refused.refused_by, one.refused.code) == ("ann", "approver-prepared-cycle")
+
+
+def test_every_route_that_refuses_somebody_is_kept(small: Api, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(refused, "MOST_OF_ONE", 1_000)
+    add_user(small, "nobody", ())
+    wanted = []
+    for method, route in ROUTES:
+        if (permission := needed(route)) is not None:
+            assert ask(small, method, route, by="nobody") == "not-permitted"
+            assert ask(small, method, route, by="") == "not-signed-in"
+            place = (method, route.path_format, permission)
+            wanted += [("nobody", *place, "not-permitted"), ("", *place, "not-signed-in")]
+    found = [one.refused for one in kept(small.ledger)]
+    assert wanted == [(r.refused_by, r.method, r.route, r.permission, r.code) for r in found]
+
+
+def test_every_page_that_refuses_somebody_is_kept(site: Site, monkeypatch: pytest.MonkeyPatch):
+    """Nobody signed in, a session that was made up, one that ended, and no permission."""
+    monkeypatch.setattr(refused, "MOST_OF_ONE", 10_000)
+    site.add_user("nobody")
+    visitors = {name: site.visitor(who) for name, who in
+                (("stranger", ""), ("forged", ""), ("gone", "amira"), ("nobody", "nobody"))}  # fmt: skip
+    visitors["forged"].client.cookies.set(COOKIE, "0" * 32, domain="localhost.local", path="/")
+    number = visitors["gone"].client.cookies[COOKIE]
+    with site.ledger.engine.begin() as connection:
+        ended = web_sessions.c.number_sha256 == hashlib.sha256(number.encode()).hexdigest()
+        connection.execute(delete(web_sessions).where(ended))
+    for part in PARTS:
+        for route in part.router.routes:
+            assert isinstance(route, APIRoute)
+            if needed(route) is None:
+                continue
+            path = re.sub(r"\{[a-z_]+\}", "X1", route.path_format)
+            for method in sorted(route.methods or ()):
+                for name, visitor in visitors.items():
+                    before = len(kept(site.ledger))
+                    asked = visitor.client.request(method, path, follow_redirects=False)
+                    by = "nobody" if name == "nobody" else ""
+                    assert asked.status_code in ((403,) if by else (303, 401)), path
+                    new = [one.refused for one in kept(site.ledger)[before:]]
+                    comes = name == "stranger" and method == "GET"  # and is asked to sign in
+                    wanted = [] if comes else [(by, route.path_format)]
+                    assert [(r.refused_by, r.route) for r in new] == wanted
 
 
 def test_pages_refused_are_kept_too(site: Site):

@@ -117,6 +117,12 @@ HEADERS = {
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
+EXAMPLES = {
+    "[A-Z0-9/-]{1,20}": "PB1",
+    "[A-Z0-9-]{1,20}": "C1",
+    "[0-9a-f]{32}": "0123456789abcdef0123456789abcdef",
+}
+"""Of a reference in an address, by the letters it may have."""
 PLACES = {
     "reference": "A reference: of a budget, a cycle, a mass change, a report, a person, a payee.",
     "payment": "The reference of a payment.",
@@ -133,7 +139,6 @@ class _Reference(Convertor[str]):
     """A reference in an address. It may hold a "/", written so or as %2F."""
 
     regex = "[A-Z0-9/-]{1,20}"
-    example = "PB1"
 
     def convert(self, value: str) -> str:
         return value
@@ -144,12 +149,10 @@ class _Reference(Convertor[str]):
 
 class _CycleReference(_Reference):
     regex = "[A-Z0-9-]{1,20}"
-    example = "C1"
 
 
 class _PayeeReference(_Reference):
     regex = "[0-9a-f]{32}"
-    example = "0123456789abcdef0123456789abcdef"
 
 
 register_url_convertor("reference", _Reference())
@@ -266,10 +269,10 @@ def _complete(route: APIRoute, operation: dict[str, Any], components: dict[str, 
         if parameter["in"] == "path":
             name = parameter["name"]
             parameter["description"] = PLACES[name]
-            convertor = route.param_convertors[name]
-            if isinstance(convertor, _Reference):
-                parameter["schema"]["pattern"] = f"^{convertor.regex}$"
-                parameter["example"] = convertor.example
+            letters = route.param_convertors[name].regex
+            if letters in EXAMPLES:
+                parameter["schema"]["pattern"] = f"^{letters}$"
+                parameter["example"] = EXAMPLES[letters]
     for body in operation.get("requestBody", {"content": {}})["content"].values():
         if "$ref" in body["schema"]:
             body["example"] = example_of(body["schema"], components)

@@ -29,6 +29,7 @@ from ledger.api.requests import (
     read_xml,
     today,
 )
+from ledger.application import require_version
 from ledger.bank_file import working_days
 from ledger.bank_reports import ReportBroughtIn, import_report, match_item, report_names
 from ledger.commands import require_keepable
@@ -201,13 +202,16 @@ def _resolved(once: Once, report: BankReport) -> list[Beside]:
 
 
 @items.post(f"{_AT}/match", summary="Match an item",
-            **writes(ReportItemResolved, ItemMatch))  # fmt: skip
+            **writes(ReportItemResolved, ItemMatch, if_match=True))  # fmt: skip
 @needs("reports.import")
 def match(reference: str, write: Writing) -> Response:
     """Record an item that waits on the payment it is found to be about."""
     body = _match.read(write.body)
     for name in ("budget_reference", "payment_reference", "reason_code"):
         require_keepable(getattr(body, name), name)
+    if write.expected_version is not None:
+        version = write.ledger.load(BankReport, reference).version
+        require_version(reference, version, write.expected_version)
     once = Once(write)
     return once.do(
         lambda: match_item(
@@ -224,7 +228,7 @@ def match(reference: str, write: Writing) -> Response:
 
 
 @items.post(f"{_AT}/dismiss", summary="Dismiss an item",
-            **writes(ReportItemResolved, ItemDismissal))  # fmt: skip
+            **writes(ReportItemResolved, ItemDismissal, if_match=True))  # fmt: skip
 @needs("reports.import")
 def dismiss(reference: str, write: Writing) -> Response:
     """Decide that nothing is to be recorded for an item that waits."""
@@ -240,6 +244,7 @@ def dismiss(reference: str, write: Writing) -> Response:
             BankReport,
             reference,
             lambda report: report.dismiss(item=body.item, reason_code=body.reason_code, **said),
+            expected_version=write.expected_version,
             beside=rows,
         )
     )
