@@ -383,8 +383,8 @@ def test_every_page_that_refuses_somebody_is_kept(site: Site, monkeypatch: pytes
     """Nobody signed in, a session that was made up, one that ended, and no permission."""
     monkeypatch.setattr(refused, "MOST_OF_ONE", 10_000)
     site.add_user("nobody")
-    visitors = {name: site.visitor(who) for name, who in
-                (("stranger", ""), ("forged", ""), ("gone", "amira"), ("nobody", "nobody"))}  # fmt: skip
+    people = {"stranger": "", "forged": "", "gone": "amira", "nobody": "nobody"}
+    visitors = {name: site.visitor(who) for name, who in people.items()}
     visitors["forged"].client.cookies.set(COOKIE, "0" * 32, domain="localhost.local", path="/")
     number = visitors["gone"].client.cookies[COOKIE]
     with site.ledger.engine.begin() as connection:
