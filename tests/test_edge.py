@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -19,16 +18,16 @@ import anyio
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 
 from ledger.access import refused
 from ledger.access.guard import needed
 from ledger.access.refused import kept, only_counted
 from ledger.application import Ledger
-from ledger.durable import refused_requests, web_sessions
+from ledger.durable import refused_requests
 from ledger.edge import MOST_ADDRESS_BYTES, MOST_HEADER_BYTES
 from ledger.web import PARTS
-from ledger.web.sessions import COOKIE
+from ledger.web.sessions import COOKIE, Sessions
 from tests.api import (
     BUDGET,
     OPENING,
@@ -383,13 +382,12 @@ def test_every_page_that_refuses_somebody_is_kept(site: Site, monkeypatch: pytes
     """Nobody signed in, a session that was made up, one that ended, and no permission."""
     monkeypatch.setattr(refused, "MOST_OF_ONE", 10_000)
     site.add_user("nobody")
-    people = {"stranger": "", "forged": "", "gone": "amira", "nobody": "nobody"}
-    visitors = {name: site.visitor(who) for name, who in people.items()}
-    visitors["forged"].client.cookies.set(COOKIE, "0" * 32, domain="localhost.local", path="/")
-    number = visitors["gone"].client.cookies[COOKIE]
-    with site.ledger.engine.begin() as connection:
-        ended = web_sessions.c.number_sha256 == hashlib.sha256(number.encode()).hexdigest()
-        connection.execute(delete(web_sessions).where(ended))
+    cookies = {
+        "a stranger's": None,
+        "forged": "0" * 32,
+        "over": site.visitor("amira").client.cookies[COOKIE],
+        "nobody's": site.visitor("nobody").client.cookies[COOKIE],
+    }
     for part in PARTS:
         for route in part.router.routes:
             assert isinstance(route, APIRoute)
@@ -397,13 +395,18 @@ def test_every_page_that_refuses_somebody_is_kept(site: Site, monkeypatch: pytes
                 continue
             path = re.sub(r"\{[a-z_]+\}", "X1", route.path_format)
             for method in sorted(route.methods or ()):
-                for name, visitor in visitors.items():
+                for whose, number in cookies.items():
                     before = len(kept(site.ledger))
-                    asked = visitor.client.request(method, path, follow_redirects=False)
-                    by = "nobody" if name == "nobody" else ""
+                    client = site.visitor().client
+                    if whose in ("forged", "over"):
+                        Sessions(site.ledger.engine).forget(str(number))
+                    if number is not None:
+                        client.cookies.set(COOKIE, number, domain="localhost.local", path="/")
+                    asked = client.request(method, path, follow_redirects=False)
+                    by = "nobody" if whose == "nobody's" else ""
                     assert asked.status_code in ((403,) if by else (303, 401)), path
                     new = [one.refused for one in kept(site.ledger)[before:]]
-                    comes = name == "stranger" and method == "GET"  # and is asked to sign in
+                    comes = number is None and method == "GET"  # and is asked to sign in
                     wanted = [] if comes else [(by, route.path_format)]
                     assert [(r.refused_by, r.route) for r in new] == wanted
 
@@ -412,12 +415,13 @@ def test_pages_refused_are_kept_too(site: Site):
     stranger = site.visitor()
     stranger.open("/").done()  # is asked to sign in, and refused nothing
     assert kept(site.ledger) == []
-    stranger.open("/")  # with a cookie, of a session that nobody signed in to
+    stranger.open("/").done()  # has a session now, to sign in with
+    assert kept(site.ledger) == []
     Page(stranger.client.post("/sign-out", data={"form_token": "forged"})).refused(403)
-    assert [one.refused.code for one in kept(site.ledger)] == [
-        "not-signed-in",
-        "form-from-elsewhere",
-    ]
+    stranger.client.cookies.set(COOKIE, "0" * 32, domain="localhost.local", path="/")
+    stranger.open("/").done()  # with a number that somebody made up
+    codes = [one.refused.code for one in kept(site.ledger)]
+    assert codes == ["form-from-elsewhere", "not-signed-in"]
     elsewhere = TestClient(site.app, base_url="http://localhost", client=("10.0.0.5", 1))
     assert elsewhere.get("/").status_code == 403
     assert kept(site.ledger)[-1].refused[2:6] == ("10.0.0.5", "GET", "", "")

@@ -268,7 +268,7 @@ def _complete(route: APIRoute, operation: dict[str, Any], components: dict[str, 
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":
             name = parameter["name"]
-            parameter["description"] = PLACES[name]
+            parameter["description"] = PLACES.get(name, "")
             letters = route.param_convertors[name].regex
             if letters in EXAMPLES:
                 parameter["schema"]["pattern"] = f"^{letters}$"

@@ -58,10 +58,8 @@ _OF_THE_DATABASE = (
 
 def _page_for(request: Request, error: Exception) -> Response:
     if isinstance(error, NotSignedIn) and request.method == "GET":
-        if (
-            COOKIE in request.cookies
-        ):  # a session that ended, or that never was; else they just came
-            noted(request, error)
+        if COOKIE in request.cookies and not request.session:
+            noted(request, error)  # a session that is over or never was; others have just come
         return see_other(f"/sign-in?next={quote(request.url.path)}")
     if isinstance(error, HTTPException):
         refusal: Refusal = PageNotFound()
