@@ -67,7 +67,7 @@ class IfMatchUnreadable(Refusal):
 
 
 class BodyTooLarge(Refusal):
-    """A request's body may be at most 1,000,000 bytes."""
+    """A body may be at most 1,000,000 bytes, and that of a bank's report 32,000,000."""
 
     status = 413
 
