@@ -16,6 +16,8 @@ _DURABLE_RIGHTS = {
     "users": "SELECT, INSERT",  # who had which role stays
     "user_names": "SELECT, INSERT",
     "web_sessions": "SELECT, INSERT, UPDATE, DELETE",
+    "refused_requests": "SELECT, INSERT",  # what was refused stays
+    "refused_counts": "SELECT, INSERT, UPDATE",
     "financial_assessments": "SELECT, INSERT, DELETE",
     "contact_details": "SELECT, INSERT, DELETE",
     "letters": "SELECT, INSERT, UPDATE, DELETE",
@@ -33,6 +35,7 @@ _DURABLE_RIGHTS = {
 }
 _NUMBERED = (
     "payee_looks", "users", "budget_looks", "restricted_facts", "person_looks", "legal_holds",
+    "refused_requests",
 )  # fmt: skip
 
 

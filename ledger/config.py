@@ -244,6 +244,17 @@ class Settings(BaseSettings):
     session_longest_hours: int = Field(
         default=10, ge=1, le=24, description="After so long everybody must sign in again."
     )
+    requests_per_minute_by_an_actor: int = Field(
+        default=600,
+        ge=0,
+        description="So many requests a minute each person or program may make of one server "
+        "process; 0: as many as they like.",
+    )
+    requests_per_minute_from_an_address: int = Field(
+        default=3_000,
+        ge=0,
+        description="The same of each address, behind which there may be a whole office.",
+    )
     host: str = Field(
         default="127.0.0.1", description="Where the server listens; loopback only for now."
     )

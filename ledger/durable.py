@@ -166,3 +166,27 @@ web_sessions = Table(
     Column("data", LargeBinary, nullable=False),
     Column("ends_at", Text, nullable=False, index=True),
 )
+
+refused_requests = Table(
+    "refused_requests",
+    durable,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("refused_at", Text, nullable=False),
+    Column("refused_by", Text, nullable=False, index=True),
+    Column("address", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("permission", Text, nullable=False),
+    Column("budget_reference", Text, nullable=False, index=True),
+    Column("code", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("request_id", Text, nullable=False),
+)
+
+refused_counts = Table(
+    "refused_counts",
+    durable,
+    Column("hour", Text, primary_key=True),
+    Column("who", Text, primary_key=True),
+    Column("refusals", Integer, nullable=False),
+)

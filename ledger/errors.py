@@ -22,6 +22,8 @@ class Refusal(Exception):
     status: ClassVar[int] = 422
     retryable: ClassVar[bool] = False
     rule: ClassVar[str] = "The command was refused."
+    conceals = False
+    """Set on one that says nothing is there because who asks may not know of it."""
 
     def __init__(self, sentence: str = "", **details: Any) -> None:
         super().__init__(sentence or self.rule)
@@ -47,6 +49,38 @@ class NotPermitted(Refusal):
     """None of your roles has the permission that this needs."""
 
     status = 403
+
+
+class TooManyRequests(Refusal):
+    """Only so many requests a minute are answered, by who asks and by where from."""
+
+    status = 429
+    retryable = True
+
+
+class AddressUnreadable(Refusal):
+    """An address is at most 8,000 bytes long, and what is asked in it UTF-8 without control
+    characters."""
+
+    status = 400
+
+
+class HeadersUnreadable(Refusal):
+    """A request has at most 100 headers, and those that say who asks for what only once."""
+
+    status = 400
+
+
+class MediaTypeNotTaken(Refusal):
+    """A body must be of a kind that its address takes, text in UTF-8, and not compressed."""
+
+    status = 415
+
+
+class HeadersTooLarge(Refusal):
+    """A request's headers may be at most 32,000 bytes together."""
+
+    status = 431
 
 
 class UserNotFound(Refusal):

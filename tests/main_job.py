@@ -47,6 +47,8 @@ def settings_for(database_url: str, folder: Path) -> Settings:
         key_file=folder / "ledger.key",
         files_folder=folder / "files",
         development_sign_in=True,
+        requests_per_minute_by_an_actor=0,
+        requests_per_minute_from_an_address=0,
         bacs_service_user_number="123456",
         bacs_sort_code="200000",
         bacs_account_number="12345678",

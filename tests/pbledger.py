@@ -40,6 +40,7 @@ KEPT = (
     "person_looks",
     "legal_holds",
     "erasures",
+    "refused_requests",
 )
 
 

@@ -160,7 +160,7 @@ def test_a_cycle_of_the_version_looked_at(api: Api) -> None:
     make_payable(api)
     prepare(api).done(201)
     seen = api.get(CYCLE)
-    assert seen.headers["etag"] == '"2"'
+    assert seen.headers["etag"].startswith('"2.')
     said = {"effective_on": "2026-03-27"}
     bodies = {
         "prepare": {**said, "period": PERIOD, "pay_on": "2026-04-02"},

@@ -195,8 +195,8 @@ class Curl:
             elif word == "-H":
                 name, _, value = next(words).partition(": ")
                 headers[name] = value
-            elif word == "-d":
-                body = next(words)
+            elif word == "--json":
+                body, headers["Content-Type"] = next(words), "application/json"
             else:
                 url = word
         return self._client.request(method, url, content=body, headers=headers).text

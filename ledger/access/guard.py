@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger.access.addresses import concerns_budget
+from ledger.access.limits import Limits
 from ledger.access.reach import require_permission
 from ledger.access.roles import Permission
 from ledger.access.users import Actor
@@ -69,15 +70,16 @@ class _Guard:
         self._concerns_budget = concerns_budget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["actor"] = await to_thread.run_sync(self._admitted, Request(scope))
+        await to_thread.run_sync(self._admit, Request(scope))
         await self._app(scope, receive, send)
 
-    def _admitted(self, request: Request) -> Actor:
-        actor = self._who(request)
+    def _admit(self, request: Request) -> None:
+        request.scope["actor"] = actor = self._who(request)
+        limits: Limits = request.app.state.limits
+        limits.take(request.scope, "actor", actor.name)
         ledger: Ledger = request.app.state.ledger
         reference = request.path_params["reference"] if self._concerns_budget else ""
         standing = require_permission(ledger, actor, self._permission, reference)
         if standing == "representative" and request.method == "GET":
             looked_at = request.app.state.now()
             record_look(ledger, reference, seen="budget", looked_at=looked_at, looked_by=actor.name)
-        return actor

@@ -33,7 +33,9 @@ def require_permission(
         )
     standing = standing_of(ledger, actor, budget_reference) if budget_reference else None
     if reach == "own" and standing is None:
-        raise BudgetNotFound(f"There is no personal budget {budget_reference}.")
+        beyond = BudgetNotFound(f"There is no personal budget {budget_reference}.")
+        beyond.conceals = True
+        raise beyond
     if standing is not None and permission not in OWN:
         raise InterestInBudget(
             f"{budget_reference} is your own budget, or you act for whose it is."

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from ledger.access.guard import guard, needs
+from ledger.access.limits import Limits
 from ledger.access.sign_in import SignIn
 from ledger.api import (
     access,
@@ -33,13 +34,16 @@ from ledger.api import (
     problems,
     providers,
     rates,
+    refused,
     reports,
     statements,
 )
+from ledger.api.conditional import Conditional
 from ledger.api.openapi import described
 from ledger.api.requests import LoopbackOnly, now, who_asks
 from ledger.application import Ledger
 from ledger.config import Settings
+from ledger.edge import Server
 
 NOUNS = (
     budget_commands,
@@ -60,12 +64,13 @@ NOUNS = (
     changes,
     accounts,
     rates,
+    refused,
     health,
 )
 THREADS = 4  # measured: more of them only wait for each other
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None) -> Server:
     """The application; it opens one ledger when the server starts and closes it at the end."""
 
     @asynccontextmanager
@@ -74,10 +79,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         with Ledger(settings or Settings()) as app.state.ledger:
             app.state.sign_in = SignIn(app.state.ledger)
             app.state.now = now
+            app.state.limits = Limits(app.state.ledger.settings)
             yield
 
     # No pages that load scripts from elsewhere: the description is JSON.
-    app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+    app = Server(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+    app.add_middleware(Conditional)
     app.add_middleware(LoopbackOnly)
     problems.install(app)
     for noun in NOUNS:

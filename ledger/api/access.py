@@ -16,7 +16,8 @@ from ledger.aggregates.consents import GivenBy, SharedFacts
 from ledger.aggregates.representatives import RepresentativeKind
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import problems, reads, writes
-from ledger.api.requests import BodyOf, Limit, Writing, ledger_of, today
+from ledger.api.paging import Limit, page_of
+from ledger.api.requests import BodyOf, Writing, ledger_of, today
 from ledger.budget_looks import Seen, budget_looks_at
 from ledger.commands import require_keepable
 from ledger.errors import VersionConflict
@@ -78,10 +79,10 @@ class LookEntry(msgspec.Struct):
 
 
 class BudgetLooks(msgspec.Struct):
-    """Looks, the newest first; ask for `before` = `next_before` for those before them."""
+    """Looks, the newest first; ask for `after` = `next_after` for older ones."""
 
     looks: list[LookEntry]
-    next_before: int | None
+    next_after: int | None
 
 
 _asked = BodyOf(StatusAsked)
@@ -145,10 +146,13 @@ def budget_access(request: Request, reference: str) -> Response:
 def list_budget_looks(
     request: Request,
     reference: str,
-    before: Annotated[int | None, Query(ge=1, description="Only those before this look.")] = None,
+    after: Annotated[
+        int | None, Query(ge=1, le=10**9, description="Go on after this look, with older ones.")
+    ] = None,
     limit: Limit = 100,
 ) -> Response:
     """Every look at a budget by someone outside the council, the newest first."""
-    found = budget_looks_at(ledger_of(request), reference, before=before, limit=limit + 1)
+    found = budget_looks_at(ledger_of(request), reference, before=after, limit=limit + 1)
     shown = [LookEntry(*(look.number, *look[2:])) for look in found[:limit]]
-    return answer(BudgetLooks(shown, shown[-1].number if len(found) > limit else None))
+    next_after = shown[-1].number if len(found) > limit else None
+    return page_of(request, BudgetLooks(shown, next_after))

@@ -19,8 +19,9 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.spend_returns import SpendReturn
 from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
+from ledger.api.paging import AfterReference, Limit, page_of
 from ledger.api.payees import ProposedPayee, shown_payee
-from ledger.api.requests import AsOf, AsOfAsked, Limit, ledger_of, today
+from ledger.api.requests import MOST_ROWS, AsOf, AsOfAsked, ledger_of, today
 from ledger.api.suspensions import (
     ResumptionEntry,
     Suspension,
@@ -37,6 +38,7 @@ from ledger.projections.registers import Budgets, suspensions_in
 from ledger.terms import AllocationTerm, Channel
 
 router = APIRouter(tags=["budgets"])
+AfterVersion = Annotated[int, Query(ge=0, le=10**9, description="Begin after this version.")]
 _COMMON = frozenset(Event.__struct_fields__)
 _NOT_SHOWN = _COMMON | {"fingerprint"}  # tells equal accounts apart, which is nobody's business
 
@@ -57,12 +59,14 @@ class RecordedEvent(msgspec.Struct):
 
 
 class BudgetHistory(msgspec.Struct):
-    """Every event of a budget in the order in which they were recorded."""
+    """Events of a budget in the order in which they were recorded; ask for `after` = `next_after`
+    for what follows."""
 
     reference: str
     on: date | None
     known_at: datetime | None
     events: list[RecordedEvent]
+    next_after: int | None
 
 
 class BudgetEntry(msgspec.Struct):
@@ -223,7 +227,7 @@ class Budget(msgspec.Struct):
 @needs("budgets.find")
 def list_budgets(
     request: Request,
-    after: Annotated[str, Query(max_length=20, description="Begin after this reference.")] = "",
+    after: AfterReference = "",
     limit: Limit = 100,
 ) -> Response:
     """The register of budgets, in order of reference."""
@@ -231,19 +235,27 @@ def list_budgets(
     for row in rows:
         row["suspensions"] = suspensions_shown(suspensions_in(row["suspensions"], today()))
     entries = [BudgetEntry(**row) for row in rows]
-    return answer(BudgetRegister(entries, next_after))
+    return page_of(request, BudgetRegister(entries, next_after))
 
 
 @router.get("/v1/budgets/{reference:reference}/history", summary="Read out the history",
             **reads(BudgetHistory))  # fmt: skip
 @needs("budgets.read")
-def budget_history(request: Request, reference: str, as_of: AsOfAsked) -> Response:
+def budget_history(
+    request: Request,
+    reference: str,
+    as_of: AsOfAsked,
+    after: AfterVersion = 0,
+    limit: Limit = MOST_ROWS,
+) -> Response:
     """Every event in plain English: what took effect by `on`, as known at `known_at`."""
     history = list(ledger_of(request).history(PersonalBudget, reference))
     if not history:
         raise BudgetNotFound(f"There is no personal budget {reference}.")
-    events = list(recorded_events(h for h in history if _is_within(h.event, as_of)))
-    return answer(BudgetHistory(reference, as_of.on, as_of.known_at, events))
+    asked = [h for h in history if h.originator_version > after and _is_within(h.event, as_of)]
+    events = list(recorded_events(asked[:limit]))
+    next_after = events[-1].version if len(asked) > limit else None
+    return page_of(request, BudgetHistory(reference, as_of.on, as_of.known_at, events, next_after))
 
 
 @router.get("/v1/budgets/{reference:reference}/balance", summary="Show the balances",
@@ -272,7 +284,7 @@ def show_budget(request: Request, reference: str, as_of: AsOfAsked) -> Response:
     budget = ledger.budget(reference, as_of.known_at)
     accounts = ledger.people.shown(payee.payee_reference for payee in budget.own_payees)
     shown = _budget(budget, accounts, as_of.on or today(), as_of.known_at)
-    return answer(shown, etag="" if as_of.known_at else str(budget.version))
+    return answer(shown, version=None if as_of.known_at else budget.version)
 
 
 # --- how it is put together ---------------------------------------------------------------

@@ -25,7 +25,8 @@ from ledger.aggregates.mass_change import (
 from ledger.api.budgets import register_page
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import reads, writes
-from ledger.api.requests import BodyOf, Limit, LongRoute, Write, Writing, ledger_of
+from ledger.api.paging import AfterNumber, AfterReference, Limit, page_of
+from ledger.api.requests import BodyOf, LongRoute, Write, Writing, ledger_of
 from ledger.application import require_version
 from ledger.commands import require_keepable
 from ledger.mass_changes import apply_mass_change, moved_on, prepare_mass_change
@@ -139,12 +140,12 @@ def shown(change: MassChange) -> Change:
 @needs("changes.read")
 def list_changes(
     request: Request,
-    after: Annotated[str, Query(max_length=20, description="Begin after this reference.")] = "",
+    after: AfterReference = "",
     limit: Limit = 100,
 ) -> Response:
     """The register of mass changes, in order of reference."""
     rows, next_after = register_page(ledger_of(request), MassChanges.table, after, limit)
-    return answer(ChangeRegister([ChangeEntry(**row) for row in rows], next_after))
+    return page_of(request, ChangeRegister([ChangeEntry(**row) for row in rows], next_after))
 
 
 @router.get(_AT, summary="Show a mass change", **reads(Change))
@@ -156,7 +157,7 @@ def show_change(request: Request, reference: str) -> Response:
     found = shown(change)
     if change.status == "prepared":
         found.moved_on = moved_on(ledger, change)
-    return answer(found, etag=str(change.version))
+    return answer(found, version=change.version)
 
 
 @router.get(f"{_AT}/lines", summary="List the budgets of a mass change", **reads(ChangeLines))
@@ -167,7 +168,7 @@ def change_lines(
     outcome: Annotated[
         LineOutcome | None, Query(description="Only those of which this came.")
     ] = None,
-    after: Annotated[int, Query(ge=0, le=10**9, description="Begin after this many.")] = 0,
+    after: AfterNumber = 0,
     limit: Limit = 100,
 ) -> Response:
     """The difference report: every budget listed, held back or not, in order of reference."""
@@ -175,14 +176,15 @@ def change_lines(
     assert change.prepared is not None, "a mass change begins by being prepared"
     chosen = [line for line in change.lines if outcome in (None, line.outcome)]
     following = after + limit if after + limit < len(chosen) else None
-    return answer(
+    return page_of(
+        request,
         ChangeLines(
             reference,
             change.prepared.lines_sha256,
             len(chosen),
             chosen[after : after + limit],
             following,
-        )
+        ),
     )
 
 

@@ -8,6 +8,7 @@ nothing: it recorded nothing, and may be asked again under the same key.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC
 from typing import Any
@@ -27,10 +28,14 @@ REPLAYED = "Idempotency-Replayed"
 _encode = msgspec.json.Encoder().encode
 
 
-def answer(content: Any, status: int = 200, etag: str = "") -> Response:
-    """An answer in JSON."""
-    headers = {**HEADERS, "ETag": f'"{etag}"'} if etag else HEADERS
-    return Response(_encode(content), status, headers, "application/json")
+def answer(content: Any, status: int = 200, version: int | None = None) -> Response:
+    """An answer in JSON. The ETag of what has a version is that, for If-Match, and what the
+    answer says, for If-None-Match: the same version may be answered otherwise on another day."""
+    body, headers = _encode(content), HEADERS
+    if version is not None:
+        digest = hashlib.sha256(body).hexdigest()[:16]
+        headers = {**HEADERS, "ETag": f'"{version}.{digest}"'}
+    return Response(body, status, headers, "application/json")
 
 
 class Once:

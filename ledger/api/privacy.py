@@ -12,8 +12,9 @@ from fastapi.responses import Response
 from ledger.access.guard import needs
 from ledger.api.idempotency import REPLAYED, Once, answer
 from ledger.api.openapi import reads, writes
+from ledger.api.paging import AfterNumber, Limit, page_of
 from ledger.api.problems import HEADERS
-from ledger.api.requests import BodyOf, Limit, WriteRoute, Writing, ledger_of
+from ledger.api.requests import BodyOf, WriteRoute, Writing, ledger_of
 from ledger.erasure import (
     Erased,
     HoldReason,
@@ -320,13 +321,14 @@ def look(reference: str, write: Writing) -> Response:
 def list_person_looks(
     request: Request,
     person: Annotated[str | None, Query(max_length=20, description="At this person.")] = None,
-    after: Annotated[int, Query(ge=0, description="Begin after this look.")] = 0,
+    after: AfterNumber = 0,
     limit: Limit = 100,
 ) -> Response:
     """Every look at what few may see, and every export of all that is held; the oldest first."""
     found = person_looks_of(ledger_of(request), person, after, limit + 1)
     shown = [PersonLookRecorded(*seen[1:]) for seen in found[:limit]]
-    return answer(PersonLooks(shown, found[limit - 1].number if len(found) > limit else None))
+    next_after = found[limit - 1].number if len(found) > limit else None
+    return page_of(request, PersonLooks(shown, next_after))
 
 
 @router.get("/v1/person-counts", summary="Count people", **reads(Counts, missing=False))

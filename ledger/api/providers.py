@@ -17,8 +17,9 @@ from ledger.aggregates.provider import Provider, ProviderEnding
 from ledger.api.budgets import RecordedEvent, catch_up, recorded_events, register_page
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import reads, writes
+from ledger.api.paging import AfterReference, Limit, page_of
 from ledger.api.problems import HEADERS
-from ledger.api.requests import BodyOf, Limit, WriteRoute, Writing, ledger_of
+from ledger.api.requests import BodyOf, WriteRoute, Writing, ledger_of
 from ledger.api.statements import PAGE
 from ledger.commands import require_keepable
 from ledger.errors import VersionConflict
@@ -274,13 +275,11 @@ def end(reference: str, write: Writing) -> Response:
 
 # --- questions ----------------------------------------------------------------------------
 
-After = Annotated[str, Query(max_length=20, description="Begin after this reference.")]
-
 
 @router.get("/v1/providers", summary="List the providers",
             **reads(ProviderRegister, missing=False))  # fmt: skip
 @needs("budgets.find")
-def list_providers(request: Request, after: After = "", limit: Limit = 100) -> Response:
+def list_providers(request: Request, after: AfterReference = "", limit: Limit = 100) -> Response:
     """The register of providers, in order of reference."""
     ledger = ledger_of(request)
     rows, next_after = register_page(ledger, Providers.table, after, limit)
@@ -295,7 +294,7 @@ def list_providers(request: Request, after: After = "", limit: Limit = 100) -> R
         )
         for row in rows
     ]
-    return answer(ProviderRegister(entries, next_after))
+    return page_of(request, ProviderRegister(entries, next_after))
 
 
 @router.get(_AT, summary="Show a provider", **reads(ProviderShown))
@@ -314,7 +313,7 @@ def show_provider(request: Request, reference: str) -> Response:
         account=_account(provider.payee, accounts) if provider.payee else None,
         proposed_accounts=[_account(p, accounts) for p in provider.proposed_payees.values()],
     )
-    return answer(shown, etag=str(provider.version))
+    return answer(shown, version=provider.version)
 
 
 def _account(account: Payee, accounts: Mapping[str, str]) -> AccountShown:
@@ -331,7 +330,7 @@ def _account(account: Payee, accounts: Mapping[str, str]) -> AccountShown:
 @router.get(f"{_AT}/budgets", summary="List whose money a provider holds", **reads(BudgetsHeld))
 @needs("budgets.find")
 def provider_budgets(
-    request: Request, reference: str, after: After = "", limit: Limit = 100
+    request: Request, reference: str, after: AfterReference = "", limit: Limit = 100
 ) -> Response:
     """The budgets that name the provider, for their direct payment or their service fund."""
     ledger = ledger_of(request)
@@ -339,7 +338,8 @@ def provider_budgets(
     catch_up(ledger)
     found = budgets_held_by(ledger.engine, reference, after=after, limit=limit + 1)
     shown = [BudgetHeld(**row) for row in found[:limit]]
-    return answer(BudgetsHeld(shown, shown[-1].budget_reference if len(found) > limit else None))
+    next_after = shown[-1].budget_reference if len(found) > limit else None
+    return page_of(request, BudgetsHeld(shown, next_after))
 
 
 def _described() -> dict[str, Any]:

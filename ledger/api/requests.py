@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from ipaddress import ip_address
@@ -33,7 +34,7 @@ from ledger.api.problems import (
 from ledger.application import Ledger, said
 from ledger.commands import require_keepable
 from ledger.dates import Period, day_in_england, parse_date
-from ledger.errors import InvalidDate, NotSignedIn, Refusal
+from ledger.errors import InvalidDate, MediaTypeNotTaken, NotSignedIn, Refusal
 
 MOST_BYTES = 1_000_000
 MOST_BYTES_OF_A_FILE = 32_000_000
@@ -41,7 +42,7 @@ MOST_ROWS = 500
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,200}")
 _PERSON = re.compile(r"(?! )[\x20-\x7e]{1,100}(?<! )")
-_ETAG = re.compile(r'"([0-9]{1,9})"')
+_ETAG = re.compile(r'"([0-9]{1,9})(?:\.[0-9a-f]{16})?"')
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII
 )
@@ -78,7 +79,7 @@ class LoopbackOnly:
         if scope["type"] == "lifespan" or not _believes(scope) or self._is_from_here(scope):
             await self._app(scope, receive, send)
         else:
-            await problem(NotLoopback())(scope, receive, send)
+            await problem(Request(scope), NotLoopback())(scope, receive, send)
 
     def _is_from_here(self, scope: Scope) -> bool:
         hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
@@ -125,16 +126,22 @@ class Write(NamedTuple):
 
 async def read_write(request: Request) -> Write:
     """Read a change whole, before any thread is given to it."""
-    return await _read(request, MOST_BYTES)
+    return await _read(request, MOST_BYTES, ("application/json",))
 
 
-async def read_large_write(request: Request) -> Write:
-    """The same of a change that is a whole file."""
-    return await _read(request, MOST_BYTES_OF_A_FILE)
+async def read_csv(request: Request) -> Write:
+    """The same of a change that is a file of comma-separated values."""
+    return await _read(request, MOST_BYTES, ("text/csv",))
 
 
-async def _read(request: Request, most_bytes: int) -> Write:
+async def read_xml(request: Request) -> Write:
+    """The same of a change that is a bank's file."""
+    return await _read(request, MOST_BYTES_OF_A_FILE, ("application/xml", "text/xml"))
+
+
+async def _read(request: Request, most_bytes: int, kinds: Collection[str]) -> Write:
     headers = request.headers
+    require_kind(headers, kinds)
     key = headers.get("idempotency-key", "")
     if not _PRINTABLE.fullmatch(key):
         raise IdempotencyKeyMissing("Idempotency-Key must be 1 to 200 printable characters.")
@@ -179,6 +186,15 @@ class LongRoute(WriteRoute):
     """A change that takes long: one at a time, beside the threads that answer everyone else."""
 
     threads = CapacityLimiter(1)
+
+
+def require_kind(headers: Mapping[str, str], kinds: Collection[str]) -> None:
+    """Raises `MediaTypeNotTaken` for a body that says it is of another kind; it may say nothing."""
+    kind, _, parameters = headers.get("content-type", "").lower().partition(";")
+    charset = parameters.strip().removeprefix("charset=").strip('"')
+    is_taken = not kind or kind.strip() in kinds
+    if not is_taken or charset not in ("", "utf-8") or "content-encoding" in headers:
+        raise MediaTypeNotTaken(f"This address takes {' or '.join(kinds)}, not compressed.")
 
 
 async def _body(request: Request, most_bytes: int) -> bytes:
@@ -292,7 +308,6 @@ def read_period(
 
 PeriodAsked = Annotated[Period, Depends(read_period)]
 AsOfAsked = Annotated[AsOf, Depends(read_as_of)]
-Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="At most this many.")]
 
 
 # --- bodies -------------------------------------------------------------------------------
@@ -310,17 +325,19 @@ class BodyOf(Generic[TBody]):
     def read(self, body: bytes) -> TBody:
         """Raises `BodyUnreadable`, `BodyInvalid`, or the refusal of a field's own type."""
         try:
-            return self._decode(body)
+            read = self._decode(body)
+            json.loads(body, object_pairs_hook=_each_once)
+            return read
         except msgspec.ValidationError as error:
             raise BodyInvalid(self._faults(body) or [_fault(error, "")]) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # no JSON, no UTF-8, a number of 5,000 digits
             raise BodyUnreadable() from None
 
     def _faults(self, body: bytes) -> list[Fault]:
         """Every field that is missing, unknown or not of its kind."""
         try:
             given: Any = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise BodyUnreadable() from None
         if not isinstance(given, dict):
             return [Fault("", "Must be a JSON object.")]
@@ -337,6 +354,15 @@ class BodyOf(Generic[TBody]):
             except Refusal as refusal:
                 faults.append(Fault(field.encode_name, str(refusal)))
         return faults + [Fault(name[:40], "Is not a field of this request.") for name in given]
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    """msgspec takes the last of fields of one name; another reader may take the first."""
+    names = set[str]()
+    for name, _ in pairs:
+        if name in names:
+            raise BodyInvalid([Fault(name[:40], "Is there more than once.")])
+        names.add(name)
 
 
 def _fault(error: msgspec.ValidationError, field: str) -> Fault:

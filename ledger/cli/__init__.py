@@ -25,6 +25,7 @@ from ledger.cli import (
     privacy,
     provider,
     rates,
+    refused,
     reports,
     suspense,
     users,
@@ -76,6 +77,7 @@ caseload.add_to(app)
 privacy.add_to(caseload.person)
 assessment_file.add_to(app)
 suspense.add_to(app)
+refused.add_to(app)
 app.add_typer(payees.app, name="payees")
 app.add_typer(provider.app, name="provider")
 app.add_typer(budget.app, name="budget")

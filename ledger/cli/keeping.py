@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -177,7 +177,15 @@ def serve(ctx: typer.Context, host: Host = "", port: Port = 0) -> None:
         _say_where(ledger, host, port)
     import uvicorn
 
-    uvicorn.run("ledger.server:create_app", factory=True, host=host, port=port)
+    uvicorn.run(
+        "ledger.server:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        access_log=False,  # it has whole addresses; ours has not
+        log_config=_logging(uvicorn.config.LOGGING_CONFIG),
+        server_header=False,
+    )
 
 
 def _say_where(ledger: Ledger, host: str, port: int) -> None:
@@ -194,6 +202,17 @@ def _say_where(ledger: Ledger, host: str, port: int) -> None:
             if not user.is_disabled
         ]
         screen.table("Sign in by choosing one of", ("Name", "Roles"), rows)
+
+
+def _logging(usual: dict[str, Any]) -> dict[str, Any]:
+    """The server's logging, with a line of JSON on stdout for every request."""
+    lines = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
+    requests = {"handlers": ["requests"], "level": "INFO", "propagate": False}
+    return {
+        **usual,
+        "handlers": {**usual["handlers"], "requests": lines},
+        "loggers": {**usual["loggers"], "ledger.requests": requests},
+    }
 
 
 def _is_loopback(host: str) -> bool:

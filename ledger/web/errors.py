@@ -14,9 +14,10 @@ from fastapi.responses import Response
 from sqlalchemy import exc as sql
 from starlette.exceptions import HTTPException
 
+from ledger.edge import noted
 from ledger.errors import NotSignedIn, Refusal, StoreUnavailable
 from ledger.web.pages import page, see_other
-from ledger.web.sessions import is_for_programs
+from ledger.web.sessions import COOKIE, is_for_programs
 
 Handler = Callable[[Request, Any], Response | Awaitable[Response]]
 
@@ -58,6 +59,8 @@ _OF_THE_DATABASE = (
 
 def _page_for(request: Request, error: Exception) -> Response:
     if isinstance(error, NotSignedIn) and request.method == "GET":
+        if COOKIE in request.cookies and not request.session:
+            noted(request, error)  # a session that is over or never was; others have just come
         return see_other(f"/sign-in?next={quote(request.url.path)}")
     if isinstance(error, HTTPException | RequestValidationError):
         refusal: Refusal = PageNotFound()
@@ -67,6 +70,7 @@ def _page_for(request: Request, error: Exception) -> Response:
         refusal = error
     else:
         refusal = SomethingWentWrong()
+    noted(request, refusal)
     inside = refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     sentence = refusal.rule if inside else str(refusal)
     return page(request, "refused.html", refusal.status, refusal=refusal, sentence=sentence)

@@ -8,9 +8,10 @@ from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
 
-from ledger.errors import Refusal
+from ledger.errors import MediaTypeNotTaken, Refusal
 from ledger.web.sessions import form_token
 
+KIND = "application/x-www-form-urlencoded"
 MOST_BYTES = 100_000
 MOST_FIELDS = 500
 TOKEN = "form_token"  # noqa: S105 - the name of a field
@@ -37,9 +38,12 @@ class Form(dict[str, list[str]]):
 
 
 async def read_form(request: Request) -> Form:
-    """Read a form that was sent. Raises `FormFromElsewhere` and `FormUnreadable`."""
+    """Read a form that was sent. Raises `FormFromElsewhere`, `FormUnreadable` and
+    `MediaTypeNotTaken`."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise FormFromElsewhere()
+    if request.headers.get("content-type", "").partition(";")[0].strip() not in ("", KIND):
+        raise MediaTypeNotTaken(f"This address takes {KIND}.")
     body = bytearray()
     async for part in request.stream():
         body += part
@@ -54,7 +58,7 @@ async def read_form(request: Request) -> Form:
     form = Form()
     for name, value in pairs:
         form.setdefault(name, []).append(value)
-    if not secrets.compare_digest(form.text(TOKEN), form_token(request)):
+    if not secrets.compare_digest(form.text(TOKEN).encode(), form_token(request).encode()):
         raise FormFromElsewhere()
     return form
 
