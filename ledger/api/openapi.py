@@ -18,7 +18,8 @@ from ledger.api.problems import MEDIA_TYPE, Fault, Problem
 DESCRIPTION = """
 Personal budgets and the payments made from them, as an event-sourced ledger.
 
-**Everybody who asks has signed in,** and may do what their roles permit. Where
+**Everybody who asks has signed in,** and may do what their roles permit. A program sends an
+access token of the council's identity provider: `Authorization: Bearer ...`. Where
 `LEDGER_DEVELOPMENT_SIGN_IN` is set, people on this machine are believed: every request then says
 in `X-Acting-As` who asks. That header is believed, not checked, and is for trying things out.
 
@@ -58,6 +59,13 @@ WRITE_HEADERS = [
     },
 ]
 SECURITY = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token that the council's identity provider issued to a program, "
+        "for LEDGER_OIDC_AUDIENCE (client credentials).",
+    },
     "believed": {
         "type": "apiKey",
         "in": "header",
@@ -72,8 +80,8 @@ IF_MATCH = {
     "description": 'The version you looked at, such as "7": 412 if it has moved on.',
     "schema": {"type": "string"},
 }
-READ_PROBLEMS = (401, 403, 404, 422, 500, 503)
-WRITE_PROBLEMS = (400, 401, 403, 404, 409, 413, 422, 500, 503)
+READ_PROBLEMS = (401, 403, 404, 422, 429, 500, 503)
+WRITE_PROBLEMS = (400, 401, 403, 404, 409, 413, 422, 429, 500, 503)
 
 _structs: dict[str, type[msgspec.Struct]] = {}
 
