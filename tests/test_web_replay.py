@@ -114,7 +114,7 @@ def test_a_step_says_what_was_recorded_by_whom_and_what_it_moved(site: Site):
         ["Payments due", "", "", "", "£668.20"],
     ]
     assert stood(page)["Promised to"] == ("no payment yet", "3 May 2026 Changed", "3 May 2026")
-    assert stood(page)["Payments"][1:] == ("1 scheduled Changed", "1 paid Differs")
+    assert stood(page)["Payments"][1:] == ("1 scheduled Changed", "1 confirmed Differs")
 
 
 def test_what_was_not_known_at_a_moment_is_left_out_and_listed(site: Site):

@@ -91,7 +91,7 @@ def replay(request: Request, reference: str, event: str = "") -> Response:
     """One event of a budget: what it says, what it moved, how the budget stood before and after,
     and what of that is known otherwise now."""
     question, history = _question(request), _history(request, reference)
-    asked = question.asked
+    asked, today = question.asked, day_in_england(datetime.now(UTC))
     told = [recorded for recorded in history if asked.holds(recorded.event)]
     facts: dict[str, Any] = {"question": question, "reference": reference, "count": len(told)}
     if told:
@@ -103,9 +103,8 @@ def replay(request: Request, reference: str, event: str = "") -> Response:
             "shown": shown,
             "says": sentence(shown.event),
             "postings": postings(shown.event),
-            "facts": facts_around(
-                history, shown.originator_version, asked, day_in_england(datetime.now(UTC))
-            ),
+            "facts": facts_around(history, shown.originator_version, asked, today),
+            "terms_on": asked.on or today,
             "versions": [r.originator_version for r in told],
             "listed": [
                 (number, r.originator_version, sentence(r.event))
