@@ -9,6 +9,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -20,7 +21,16 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.money import format_pounds
 from ledger.projections.balances import balances_of
 from ledger.projections.words import words
-from tests.main_job import a_caseload, a_row, revise, run_cycle, take_in
+from ledger.replay.steps import Asked, Fact, balances, facts_around
+from tests.main_job import (
+    a_busy_council,
+    a_caseload,
+    a_ledger,
+    a_row,
+    revise,
+    run_cycle,
+    take_in,
+)
 from tests.web import Page, Site, Visitor, a_site
 
 REPLAY = "/budgets/PB000001/replay"
@@ -102,6 +112,21 @@ def test_an_auditor_steps_through_a_budget_and_every_step_adds_up(either_site: S
         assert ended[f"Account: {words(account)}"][2] == format_pounds(pence)
     assert not pages[-1].tree.xpath("//a[@rel='next']")
     assert not pages[0].tree.xpath("//a[@rel='prev']")
+
+
+def test_every_event_of_a_busy_council_can_be_stepped_to(sqlite_url: str, tmp_path: Path):
+    with a_ledger(sqlite_url, tmp_path) as ledger:
+        a_busy_council(ledger, 40)
+        ledger.projections.catch_up()
+        for budget in ledger.budgets():
+            history = list(ledger.history(PersonalBudget, budget.reference))
+            facts: list[Fact] = []
+            for _, version, _ in history:
+                facts = facts_around(history, version, Asked(), date(2026, 6, 1))
+            assert not any(fact.differs for fact in facts), "nothing is known since the last"
+            kept = balances_of(ledger.engine, budget.id.hex)
+            assert balances(history, None) == kept, budget.reference
+            assert sum(kept.values()) == 0
 
 
 def test_a_step_says_what_was_recorded_by_whom_and_what_it_moved(site: Site):

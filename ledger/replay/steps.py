@@ -101,9 +101,7 @@ def _standing(history: History, on: date) -> dict[str, str]:
         "Standing": f"{closed}; suspended: {', '.join(suspended)}" if suspended else closed,
         "Offer": budget.offer_outcome or "not made",
         "Agreement": budget.agreement.template_version if budget.agreement else "not signed",
-        "Payee": f"{words(payee.payee_type)}, {payee.payee_reference[:8]}"
-        if payee
-        else "not verified",
+        "Payee": "not verified",
         "Budget": f"{format_pounds(budget.weekly_budget_pence(on))} a week",
         "Contribution": "not assessed",
         "Owed and not promised": format_pounds(budget.payment_due(Period(on, on)).owed_pence),
@@ -113,6 +111,8 @@ def _standing(history: History, on: date) -> dict[str, str]:
             sum(clawback.outstanding_pence for clawback in budget.clawbacks.values())
         ),
     }
+    if payee is not None:
+        standing["Payee"] = f"{words(payee.payee_type)}, {payee.payee_reference[:8]}"
     if contribution is not None:
         most = "the full cost"
         if not contribution.full_cost:
