@@ -143,10 +143,10 @@ def test_who_is_disabled_does_not_get_in(provider: IdentityProvider, site: Site)
 def test_a_name_that_is_somebody_elses_is_not_given_again(provider: IdentityProvider, site: Site):
     user = User(issuer="elsewhere", subject="x", name="gita2", roles=("auditor",))
     record_user(site.ledger, user, datetime(2026, 4, 1, 9, tzinfo=UTC), "sue")
-    known: Provider = site.app.state.sign_in.providers["council"]
-    claims = {"sub": "7", "preferred_username": "gita2", "roles": "finance-team"}
+    let_in, now = site.app.state.sign_in.let_in, datetime.now(UTC)
     with pytest.raises(UserNameTaken):
-        site.app.state.sign_in.let_in(known, claims, "preferred_username", datetime.now(UTC))
+        let_in(provider.issuer, "7", "gita2", ("auditor",), now)
+    assert user_named(site.ledger.engine, "gita2").issuer == "elsewhere"
 
 
 def test_a_recipient_is_who_they_were_recorded_to_be_and_no_claim_makes_them_more(
@@ -370,8 +370,17 @@ def test_a_program_decides_nothing_whatever_it_was_given(provider: IdentityProvi
             provider.access_token("robot", scope), datetime.now(UTC)
         )
         assert (actor.name, actor.roles) == ("robot", {"machine_client"})
-    persons = provider.signed(provider.claims(sub="gita", roles=["approvers"], scope=None))
-    ask(site, f"Bearer {persons}").refused("not-permitted", 403)
+
+
+def test_what_a_client_asks_in_a_persons_name_makes_neither_of_them_more(
+    provider: IdentityProvider, site: Site
+):
+    add_user(site, provider, "hugo", "finance_approver")
+    asked = {"client_id": "app", "azp": "app", "roles": ["approvers"], "scope": None}
+    for person, code in (("hugo", "not-permitted"), ("ines", "not-known-here")):
+        token = provider.signed(provider.claims(sub=person, **asked))
+        ask(site, f"Bearer {token}").refused(code, 403)
+    assert not {"ines", "app"} & names(site), "nobody has the client's name, or is made known"
 
 
 def test_a_program_without_a_role_is_refused(provider: IdentityProvider, site: Site):

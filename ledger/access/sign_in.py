@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import SecretStr
 
 from ledger.access.attempts import Attempts
-from ledger.access.provider import Claims, Provider
+from ledger.access.provider import Provider
 from ledger.access.roles import ROLES, STAFF, Role
 from ledger.access.users import DEVELOPMENT, Actor, User, record_user, user_of
 from ledger.application import Ledger
@@ -66,15 +66,15 @@ class SignIn:
         return user.actor()
 
     def let_in(
-        self, provider: Provider, claims: Claims, name_claim: str, at: datetime
-    ) -> tuple[Role, ...]:
-        """The roles that came with a sign-in. Whom they make known here becomes a user.
+        self, issuer: str, subject: str, name: str, roles: Sequence[Role], at: datetime
+    ) -> None:
+        """Let in who has proved who they are and has a role, by their sign-in or given here. Whom
+        their sign-in makes known becomes a user of that name.
 
         Raises `NotKnownHere`; `UserNameTaken` and `InvalidValue` for a name that a new user
         cannot have.
         """
-        subject, roles = claims["sub"], provider.roles_in(claims)
-        user = user_of(self._ledger.engine, provider.issuer, subject)
+        user = user_of(self._ledger.engine, issuer, subject)
         if user is not None and user.is_disabled:
             raise NotKnownHere("You are not known here any more. Ask the scheme manager.")
         if not roles and (user is None or not user.roles):
@@ -83,13 +83,12 @@ class SignIn:
                 f"scheme manager, and tell them this: {subject}"
             )
         if user is None:
-            name = str(claims.get(name_claim, ""))
-            new = User(issuer=provider.issuer, subject=subject, name=name)
-            record_user(self._ledger, new, at, provider.issuer)
-        return roles
+            new = User(issuer=issuer, subject=subject, name=name)
+            record_user(self._ledger, new, at, issuer)
 
     def program(self, access_token: str, at: datetime) -> Actor:
-        """The program that a token was issued to.
+        """The program that a token was issued to, known by the subject that is its own: a client
+        may also ask in the name of people.
 
         Raises `NotSignedIn` where no program has a way in, and what `let_in` and
         `Provider.read_access_token` raise.
@@ -98,9 +97,10 @@ class SignIn:
         if provider is None or not audience:
             raise NotSignedIn()
         claims = provider.read_access_token(access_token, audience)
-        named = next((claim for claim in ("client_id", "azp") if claim in claims), "sub")
-        roles = self.let_in(provider, claims, named, at)
-        actor = self.known(provider.issuer, claims["sub"], roles)
+        subject = claims["sub"]
+        roles = [role for role in provider.roles_in(claims) if role in PROGRAMS]
+        self.let_in(provider.issuer, subject, subject, roles, at)
+        actor = self.known(provider.issuer, subject, roles)
         return actor._replace(roles=actor.roles & PROGRAMS)
 
 

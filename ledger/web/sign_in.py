@@ -65,9 +65,10 @@ def back(request: Request) -> Response:
             raise SignInFailed()
         provider = _provider(request, asked["way"])
         claims, id_token = provider.finish(Started(*asked["started"]), request.query_params)
-        name_claim = ledger.settings.oidc_name_claim
-        roles = sign_in.let_in(provider, claims, name_claim, datetime.now(UTC))
-    sessions.begin(request, provider.issuer, claims["sub"], roles)
+        issuer, subject, roles = provider.issuer, claims["sub"], provider.roles_in(claims)
+        name = str(claims.get(ledger.settings.oidc_name_claim, ""))
+        sign_in.let_in(issuer, subject, name, roles, datetime.now(UTC))
+    sessions.begin(request, issuer, subject, roles)
     request.session["signed_in_at"] = {"way": asked["way"], "id_token": id_token}
     return see_other(asked["next"])
 
