@@ -45,6 +45,45 @@ class NotSignedIn(Refusal):
     status = 401
 
 
+class TokenRefused(Refusal):
+    """The access token must be one that the identity provider issued for this server, and still
+    valid."""
+
+    status = 401
+
+
+class SignInFailed(Refusal):
+    """Signing in did not work. Start again from the page to sign in."""
+
+    status = 400
+
+
+class NotKnownHere(Refusal):
+    """Whoever proved who they are must also have a role here."""
+
+    status = 403
+
+
+class TooManyAttempts(Refusal):
+    """Signing in failed too often from this address or under this name. Wait, then try again."""
+
+    status = 429
+    retryable = True
+
+
+class IdentityProviderUnavailable(Refusal):
+    """The service that people sign in with did not answer. Try again in a few minutes."""
+
+    status = 503
+    retryable = True
+
+
+class InvalidSignInSettings(Refusal):
+    """The settings of the identity provider must be whole and agree with each other."""
+
+    status = 500
+
+
 class NotPermitted(Refusal):
     """None of your roles has the permission that this needs."""
 

@@ -11,9 +11,11 @@ import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import select, update
 
+from ledger.access.attempts import Attempts
 from ledger.access.guard import needed
 from ledger.access.roles import GRANTED, ROLES
 from ledger.durable import web_sessions
+from ledger.errors import NotSignedIn, StoreUnavailable, TooManyAttempts
 from ledger.people import moment_text
 from ledger.web import PARTS, assets
 from ledger.web.sessions import COOKIE
@@ -161,6 +163,54 @@ def test_from_another_machine_nobody_is_believed(site: Site):
     other = Visitor(site.app)
     other.client.headers["host"] = "ledger.example"
     assert other.client.get("/sign-in").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "header", ["x-forwarded-for", "x-forwarded-host", "x-real-ip", "forwarded", "via"]
+)
+def test_what_a_proxy_hands_on_is_not_believed_wherever_it_says_it_is_from(site: Site, header: str):
+    visitor = site.visitor("amira")
+    headers = {header: "127.0.0.1"}
+    assert visitor.client.get("/", headers=headers).status_code == 403
+    headers["x-acting-as"] = "amira"
+    assert visitor.client.get("/v1/budgets", headers=headers).status_code == 403
+
+
+def test_who_guesses_names_has_to_wait(sqlite_url: str, tmp_path: Path):
+    with a_site(sqlite_url, tmp_path, sign_in_failures=3) as site:
+        site.add_user("amira", "finance_officer")
+        for _ in range(3):
+            site.visitor("amira")  # who gets in is not counted
+            assert site.visitor().sign_in("nobody").status == 401
+        page = site.visitor().sign_in("nobody").refused(429, "Wait")
+        assert page.headers["retry-after"] == "300"
+        site.visitor().sign_in("amira").refused(429)
+
+
+def test_a_name_that_is_guessed_at_from_everywhere_has_to_wait(sqlite_url: str, tmp_path: Path):
+    with a_site(sqlite_url, tmp_path, sign_in_failures=3) as site:
+        site.add_user("amira", "finance_officer", is_disabled=True)
+        site.add_user("bilal", "auditor")
+        for number in range(3):
+            visitor = Visitor(site.app, address=f"127.0.1.{number}")
+            assert visitor.sign_in("amira").status == 401
+        elsewhere = Visitor(site.app, address="127.0.1.9")
+        elsewhere.sign_in("amira").refused(429)
+        assert elsewhere.sign_in("bilal").done().heading == "Hello, bilal"
+
+
+def test_all_that_one_network_of_ipv6_holds_is_one_place():
+    attempts = Attempts(1)
+    with pytest.raises(NotSignedIn), attempts.one("2001:db8::1"):
+        raise NotSignedIn()
+    with pytest.raises(TooManyAttempts), attempts.one("2001:db8::2"):
+        pass
+    with attempts.one("2001:db8:0:1::1"):
+        pass
+    with pytest.raises(StoreUnavailable), attempts.one("2001:db8:0:1::1"):
+        raise StoreUnavailable()  # nobody's guess
+    with attempts.one("2001:db8:0:1::1"):
+        pass
 
 
 # --- forms --------------------------------------------------------------------------------

@@ -76,11 +76,13 @@ class Page:
 class Visitor:
     """Somebody with a browser of their own; redirections are followed."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(
+        self, app: FastAPI, base_url: str = "http://localhost", address: str = "127.0.0.1"
+    ) -> None:
         self.client = TestClient(
             app,
-            base_url="http://localhost",
-            client=("127.0.0.1", 50_000),
+            base_url=base_url,
+            client=(address, 50_000),
             raise_server_exceptions=False,
         )
 

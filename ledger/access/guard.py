@@ -60,6 +60,11 @@ def actor_of(request: Request) -> Actor:
     return actor
 
 
+def address_of(request: Request) -> str:
+    """Where a request comes from; a proxy on this machine is believed about it."""
+    return request.client.host if request.client else ""
+
+
 class _Guard:
     def __init__(
         self, app: ASGIApp, permission: Permission, who: Who, concerns_budget: bool

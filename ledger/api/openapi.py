@@ -21,7 +21,8 @@ from ledger.errors import Refusal
 DESCRIPTION = """
 Personal budgets and the payments made from them, as an event-sourced ledger.
 
-**Everybody who asks has signed in,** and may do what their roles permit. Where
+**Everybody who asks has signed in,** and may do what their roles permit. A program sends an
+access token of the council's identity provider: `Authorization: Bearer ...`. Where
 `LEDGER_DEVELOPMENT_SIGN_IN` is set, people on this machine are believed: every request then says
 in `X-Acting-As` who asks. That header is believed, not checked, and is for trying things out.
 
@@ -65,6 +66,13 @@ WRITE_HEADERS = [
     },
 ]
 SECURITY = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token that the council's identity provider issued to a program, "
+        "for LEDGER_OIDC_AUDIENCE (client credentials).",
+    },
     "believed": {
         "type": "apiKey",
         "in": "header",

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ledger.edge import noted, request_id_of
-from ledger.errors import Refusal, StoreUnavailable
+from ledger.errors import Refusal, StoreUnavailable, TokenRefused
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
@@ -128,6 +128,11 @@ def problem(
     sent = {**HEADERS, **(headers or {})}
     if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
         sent["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if "retry_after_seconds" in refusal.details:
+        sent["Retry-After"] = str(refusal.details["retry_after_seconds"])
+    if refusal.status == HTTPStatus.UNAUTHORIZED:  # RFC 6750, section 3
+        why = ', error="invalid_token"' if isinstance(refusal, TokenRefused) else ""
+        sent["WWW-Authenticate"] = f'Bearer realm="ledger"{why}'
     content = msgspec.json.encode(body, enc_hook=str)
     return Response(content, refusal.status, sent, MEDIA_TYPE)
 

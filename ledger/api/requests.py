@@ -17,7 +17,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledger.access.guard import actor_of
+from ledger.access.guard import actor_of, address_of
 from ledger.access.sign_in import SignIn
 from ledger.access.users import Actor
 from ledger.aggregates.event_sourced import Said
@@ -34,7 +34,7 @@ from ledger.api.problems import (
 from ledger.application import Ledger, said
 from ledger.commands import require_keepable
 from ledger.dates import Period, day_in_england, parse_date
-from ledger.errors import InvalidDate, MediaTypeNotTaken, NotSignedIn, Refusal
+from ledger.errors import InvalidDate, MediaTypeNotTaken, NotSignedIn, Refusal, TokenRefused
 
 MOST_BYTES = 1_000_000
 MOST_BYTES_OF_A_FILE = 32_000_000
@@ -42,6 +42,7 @@ MOST_ROWS = 500
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,200}")
 _PERSON = re.compile(r"(?! )[\x20-\x7e]{1,100}(?<! )")
+_BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/-]{1,8000}=*)")
 _ETAG = re.compile(r'"([0-9]{1,9})(?:\.[0-9a-f]{16})?"')
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII
@@ -60,6 +61,9 @@ def _is_loopback(host: str) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
+_OF_PROXIES = {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"}
+
+
 def _believes(scope: Scope) -> bool:
     sign_in: SignIn = scope["app"].state.sign_in
     return sign_in.in_development
@@ -69,7 +73,8 @@ class LoopbackOnly:
     """Refuses every request that is not from and to this machine while anybody is believed.
 
     The Host header is looked at as well: a page of another site, open in a browser on this
-    machine, can come from here too, under a name of its own (DNS rebinding).
+    machine, can come from here too, under a name of its own (DNS rebinding). What a proxy hands on
+    comes from here whoever sent it, so nothing is taken from one.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -84,16 +89,23 @@ class LoopbackOnly:
     def _is_from_here(self, scope: Scope) -> bool:
         hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         client = scope.get("client")
+        is_handed_on = any(name in _OF_PROXIES for name, _ in scope["headers"])
         named = all(_is_loopback(re.sub(r":\d+$", "", host)) for host in hosts)
-        return client is not None and _is_loopback(client[0]) and named
+        return client is not None and _is_loopback(client[0]) and named and not is_handed_on
 
 
 # --- who asks for what --------------------------------------------------------------------
 
 
 def who_asks(request: Request) -> Actor:
-    """Who asks, by what they send with each request."""
+    """Who asks, by what they send with each request: a token, or a name where it is believed."""
     sign_in: SignIn = request.app.state.sign_in
+    if (authorization := request.headers.get("authorization")) is not None:
+        with sign_in.attempts.one(address_of(request)):
+            token = _BEARER.fullmatch(authorization)
+            if token is None:
+                raise TokenRefused()
+            return sign_in.program(token[1], datetime.now(UTC))
     person = request.headers.get("x-acting-as", "")
     if not _PERSON.fullmatch(person):
         raise NotSignedIn()

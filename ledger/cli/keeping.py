@@ -168,8 +168,9 @@ def serve(ctx: typer.Context, host: Host = "", port: Port = 0) -> None:
     host = host or session.settings.host
     if not _is_loopback(host):
         raise typer.BadParameter(
-            f"{host} can be reached from other machines, and there is no sign-in yet. "
-            "Until there is, the server listens on 127.0.0.1, ::1 or localhost only.",
+            f"{host} can be reached from other machines, and what the server says is not "
+            "encrypted: it listens on 127.0.0.1, ::1 or localhost only, behind a proxy on this "
+            "machine that speaks TLS.",
             param_hint="'--host'",
         )
     port = port or session.settings.port

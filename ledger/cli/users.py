@@ -43,7 +43,7 @@ def set_user(
 
     session = session_of(ctx)
     user = User(
-        issuer=issuer or DEVELOPMENT,
+        issuer=issuer or session.settings.oidc_issuer or DEVELOPMENT,
         subject=subject or name,
         name=name,
         roles=cast(tuple[Role, ...], tuple(role or ())),  # looked at when they are recorded

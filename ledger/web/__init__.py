@@ -9,10 +9,10 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from ledger.access.guard import guard
-from ledger.web import about, assets, errors, home, recipient, sign_in, status
+from ledger.web import about, assets, errors, home, recipient, replay, sign_in, status
 from ledger.web.sessions import SessionsOf, who_asks
 
-PARTS = (sign_in, home, recipient, status, about, assets)
+PARTS = (sign_in, home, recipient, status, replay, about, assets)
 """The modules with pages; each has a `router`."""
 
 

@@ -73,4 +73,7 @@ def _page_for(request: Request, error: Exception) -> Response:
     noted(request, refusal)
     inside = refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     sentence = refusal.rule if inside else str(refusal)
-    return page(request, "refused.html", refusal.status, refusal=refusal, sentence=sentence)
+    answer = page(request, "refused.html", refusal.status, refusal=refusal, sentence=sentence)
+    if "retry_after_seconds" in refusal.details:
+        answer.headers["Retry-After"] = str(refusal.details["retry_after_seconds"])
+    return answer

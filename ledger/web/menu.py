@@ -22,6 +22,7 @@ class Entry(NamedTuple):
 MENU: tuple[Entry, ...] = (
     Entry("My budget", "/my/budgets", "consent.give", own=True),
     Entry("Check a status", "/status", "status.check"),
+    Entry("Audit", "/audit", "audit.read"),
 )
 
 
