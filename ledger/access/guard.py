@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ledger.access.addresses import concerns_budget
 from ledger.access.reach import require_permission
 from ledger.access.roles import Permission
 from ledger.access.users import Actor
@@ -46,7 +47,7 @@ def guard(routes: Iterable[BaseRoute], who: Who) -> None:
     """Put a guard before every route that needs anything."""
     for route in routes:
         if isinstance(route, APIRoute) and (permission := needed(route)) is not None:
-            route.app = _Guard(route.app, permission, who, "/budgets/{reference" in route.path)
+            route.app = _Guard(route.app, permission, who, concerns_budget(route.path))
 
 
 def actor_of(request: Request) -> Actor:

@@ -10,7 +10,6 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from starlette.convertors import Convertor, register_url_convertor
 
 from ledger.access.guard import needed
 from ledger.api.problems import MEDIA_TYPE, Fault, Problem
@@ -76,31 +75,6 @@ READ_PROBLEMS = (401, 403, 404, 422, 500, 503)
 WRITE_PROBLEMS = (400, 401, 403, 404, 409, 413, 422, 500, 503)
 
 _structs: dict[str, type[msgspec.Struct]] = {}
-
-
-class _Reference(Convertor[str]):
-    """A reference in an address. It may hold a "/", written so or as %2F."""
-
-    regex = "[A-Z0-9/-]{1,20}"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-class _CycleReference(_Reference):
-    regex = "[A-Z0-9-]{1,20}"
-
-
-class _PayeeReference(_Reference):
-    regex = "[0-9a-f]{32}"
-
-
-register_url_convertor("reference", _Reference())
-register_url_convertor("cycle", _CycleReference())
-register_url_convertor("payee", _PayeeReference())
 
 
 def schema_of(struct: type[msgspec.Struct]) -> dict[str, str]:
