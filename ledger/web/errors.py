@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from eventsourcing.persistence import InterfaceError, OperationalError
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from sqlalchemy import exc as sql
 from starlette.exceptions import HTTPException
@@ -58,7 +59,7 @@ _OF_THE_DATABASE = (
 def _page_for(request: Request, error: Exception) -> Response:
     if isinstance(error, NotSignedIn) and request.method == "GET":
         return see_other(f"/sign-in?next={quote(request.url.path)}")
-    if isinstance(error, HTTPException):
+    if isinstance(error, HTTPException | RequestValidationError):
         refusal: Refusal = PageNotFound()
     elif isinstance(error, _OF_THE_DATABASE):
         refusal = StoreUnavailable()

@@ -16,7 +16,7 @@ class Entry(NamedTuple):
     needs: Permission
 
 
-MENU: tuple[Entry, ...] = ()
+MENU: tuple[Entry, ...] = (Entry("Budgets", "/budgets", "budgets.find"),)
 
 
 def menu_for(actor: Actor, path: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -13,8 +14,10 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader
 from ledger.access.roles import ROLES
 from ledger.access.users import Actor
 from ledger.application import Ledger
+from ledger.dates import ENGLAND
 from ledger.money import format_pounds
-from ledger.projections.words import day
+from ledger.projections.words import day, words
+from ledger.statements.wording import days
 from ledger.web import assets
 from ledger.web.menu import menu_for
 from ledger.web.sessions import form_token
@@ -69,9 +72,22 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"pounds": format_pounds, "day": day, "role": _role}
+    environment.filters |= {
+        "pounds": format_pounds,
+        "day": day,
+        "days": days,
+        "moment": _moment,
+        "role": _role,
+        "words": words,
+    }
     environment.globals |= {"asset": assets.address, "roles": ROLES}
     return environment
+
+
+def _moment(at: datetime) -> str:
+    """A moment as it was in England: 6 April 2026 at 14:05."""
+    there = at.astimezone(ENGLAND)
+    return f"{day(there.date())} at {there:%H:%M}"
 
 
 def _role(role: str) -> str:
