@@ -17,6 +17,7 @@ from ledger.dates import day_in_england
 from ledger.errors import BudgetNotFound
 from ledger.projections.audit import sentence
 from ledger.projections.registers import Budgets, suspensions_in
+from ledger.web.budget_commands import record_links
 from ledger.web.budget_facts import budget_facts
 from ledger.web.pages import page, see_other
 from ledger.web.paging import PageAsked, paging
@@ -86,6 +87,7 @@ def show(
     request: Request,
     reference: str,
     payments: Annotated[str, Query(max_length=3)] = "",
+    recorded: Annotated[int | None, Query(ge=0, le=10**9)] = None,
     number: Annotated[PageAsked, Query(alias="page")] = 1,
 ) -> Response:
     """One budget: where it stands, what comes next, its money, and its story newest first."""
@@ -101,6 +103,8 @@ def show(
         budget=budget,
         story=[(r.originator_version, r.event, sentence(r.event)) for r in at.of(history[::-1])],
         at=at,
+        recorded=None if recorded is None else [sentence(r.event) for r in history[recorded:]],
+        records=bool(record_links(actor_of(request), reference)),
         most=None if payments == "all" else PAYMENTS_AT_ONCE,
         may_see_cycles=actor_of(request).reach("cycles.read") == "all",
         **budget_facts(

@@ -1,0 +1,265 @@
+"""What can be recorded on a budget: a form for each command, checked and tried before it is sent.
+
+The forms are made from the commands' own arguments, as the API's routes and the command line's
+verbs are. Every answer is tried first: the page that comes then says what would be recorded and
+what it changes in the payments to come, and nothing is recorded before that page is sent too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from ledger.access.guard import actor_of, needs
+from ledger.access.roles import COMMANDS, NEEDED, PERMISSIONS
+from ledger.access.users import Actor
+from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.aggregates.preview import Tried
+from ledger.application import Ledger, said
+from ledger.commands import BUDGET_COMMANDS, Command, require_keepable
+from ledger.dates import day_in_england
+from ledger.errors import Refusal
+from ledger.projections.audit import sentence
+from ledger.projections.words import words
+from ledger.web.command_choices import choices
+from ledger.web.command_words import ASKED, asked
+from ledger.web.forms import TOKEN, Form, Sent
+from ledger.web.pages import page, see_other
+from ledger.web.questions import (
+    MOST_LINES,
+    Answers,
+    Question,
+    day,
+    questions,
+    read_answers,
+    starting,
+)
+
+router = APIRouter(include_in_schema=False)
+
+_STEP, _VERSION, _LINES = "step", "version", "line_count"
+_OURS = {TOKEN, _STEP, _VERSION}
+
+
+class Fault(NamedTuple):
+    """Something wrong with an answer, for the summary above the form."""
+
+    label: str
+    what: str
+    place: str
+
+
+class _Asking(NamedTuple):
+    """A command that is being asked of a budget: its questions, and who asks where."""
+
+    request: Request
+    command: Command
+    budget: PersonalBudget
+    asks: list[Question]
+
+    @property
+    def path(self) -> str:
+        return self.request.url.path
+
+
+def title_of(name: str) -> str:
+    """A command's name as a heading: Suspend payments."""
+    return name.replace("-", " ").capitalize() if name != "open" else "Open a budget"
+
+
+def record_links(actor: Actor, reference: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What someone may record on a budget, sorted by what it belongs to: titles and addresses."""
+    found = []
+    for permission, names in COMMANDS.items():
+        if actor.reach(permission) == "all":
+            links = [(title_of(n), f"/budgets/{reference}/{n}") for n in names if n != "open"]
+            found.append((PERMISSIONS[permission], links))
+    return found
+
+
+@router.get("/budgets/{reference:reference}/record")
+@needs("budgets.read")
+def record(request: Request, reference: str) -> Response:
+    """Everything that one may record on a budget."""
+    ledger: Ledger = request.app.state.ledger
+    budget = ledger.budget(reference)
+    return page(
+        request, "record.html", budget=budget, groups=record_links(actor_of(request), reference)
+    )
+
+
+# --- asking -----------------------------------------------------------------------------------
+
+
+def _asking(request: Request, command: Command, reference: str, line_count: int) -> _Asking:
+    ledger: Ledger = request.app.state.ledger
+    today = day_in_england(datetime.now(UTC))
+    effective_on = day("effective_on", asked(command.name, "effective_on"), default=today)
+    if command.name == "open":
+        own = questions(command.name, command.arguments, lambda _: None)
+        reference_asked = Question("reference", "text", ASKED["reference"])
+        budget = PersonalBudget(reference)
+        return _Asking(request, command, budget, [reference_asked, *own, effective_on])
+    budget = ledger.budget(reference)
+    accounts = ledger.people.shown(payee.payee_reference for payee in budget.known_payees)
+    own = questions(
+        command.name,
+        command.arguments,
+        lambda argument: choices(command.name, argument, budget, accounts),
+        line_count,
+    )
+    return _Asking(request, command, budget, [*own, effective_on])
+
+
+def _form_page(
+    asking: _Asking,
+    form: Form,
+    faults: dict[str, str] | None = None,
+    refusal: Refusal | None = None,
+) -> Response:
+    """The form, with what is wrong in it if anything is."""
+    faults = faults or {}
+    if refusal is not None and (name := _question_of(refusal)) in _by_name(asking.asks):
+        faults = {name: str(refusal)}
+        refused = ""
+    else:
+        refused = str(refusal) if refusal is not None else ""
+    places = [(q, faults[name]) for name, q in _by_name(asking.asks).items() if name in faults]
+    return page(
+        asking.request,
+        "command.html",
+        refusal.status if refusal is not None else 422 if faults else 200,
+        command=asking.command,
+        title=title_of(asking.command.name),
+        explained=_explained(asking.command),
+        budget=asking.budget if asking.budget.version else None,
+        asks=asking.asks,
+        lacking=[q.asks.label for q in asking.asks if _is_lacking(q)],
+        form=form,
+        faults=faults,
+        listed=[Fault(q.asks.label, what, q.place) for q, what in places],
+        refused=refused,
+        path=asking.path,
+        line_count=_line_count(form.text(_LINES)),
+        takes_lines=any(q.kind == "lines" for q in asking.asks),
+    )
+
+
+def _by_name(asks: Sequence[Question]) -> dict[str, Question]:
+    """Every question, and those within them, by name."""
+    found: dict[str, Question] = {}
+    for question in asks:
+        found[question.name] = question
+        for parts in question.parts:
+            found |= _by_name(parts)
+    return found
+
+
+def _question_of(refusal: Refusal) -> str:
+    """Which question a refusal is about: lines[0].need is the need of the first line.
+
+    A line's reference is made from its need."""
+    field = str(refusal.details.get("field", ""))
+    head, _, rest = field.partition("[")
+    if not rest:
+        return field
+    number, _, part = rest.replace("line_reference", "need").partition("].")
+    return f"{head}-{int(number) + 1}-{part}" if part and number.isdigit() else head
+
+
+def _is_lacking(question: Question) -> bool:
+    """Something must be chosen, and the budget has nothing to choose from."""
+    return question.kind == "choice" and question.required and not question.choices
+
+
+def _explained(command: Command) -> str:
+    """What the command's own documentation says of it, its arguments in words."""
+    text = " ".join(f"{command.summary}\n{command.description}".split())
+    text = text.replace("`effective_on`", "the day given")
+    for name in command.arguments.__struct_fields__:
+        text = text.replace(f"`{name}`", words(name.removesuffix("_code")))
+    return text.replace("`LAWFUL_EXCLUSIONS`", "the grounds in law")
+
+
+def _line_count(text: str) -> int:
+    return min(max(int(text), 1), MOST_LINES) if text.isascii() and text.isdigit() else 1
+
+
+# --- trying and recording ---------------------------------------------------------------------
+
+
+def _checked(asking: _Asking, answers: Answers, form: Form) -> Response:
+    """Try what was asked; with the answer to that page, record it."""
+    request, command = asking.request, asking.command
+    ledger: Ledger = request.app.state.ledger
+    given = dict(answers.given)
+    reference = given.pop("reference", asking.budget.reference)
+    opens = command.name == "open"
+    accompanied = said(given.pop("effective_on"), datetime.now(UTC), actor_of(request).name)
+    require_keepable(reference, "reference")
+    require_keepable(accompanied["effective_on"], "effective_on")
+    arguments = msgspec.convert(given, command.arguments)
+
+    def decide(budget: PersonalBudget) -> None:
+        command.give(budget, arguments, accompanied)
+
+    if form.text(_STEP) == "record":
+        seen = form.text(_VERSION)
+        expected = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else -1
+        ledger.change(PersonalBudget, reference, decide, create=opens, expected_version=expected)
+        return see_other(f"/budgets/{reference}?recorded={expected}")
+    tried = ledger.try_out(reference, decide, accompanied["effective_on"], create=opens)
+    return _check_page(asking, tried, form)
+
+
+def _check_page(asking: _Asking, tried: Tried, form: Form) -> Response:
+    return page(
+        asking.request,
+        "check.html",
+        title=title_of(asking.command.name),
+        budget=asking.budget if asking.budget.version else None,
+        sentences=[sentence(recorded.event) for recorded in tried.events],
+        effect=tried.effect,
+        version=tried.budget.version - len(tried.events),
+        path=asking.path,
+        fields=[(n, text) for n, texts in form.items() if n not in _OURS for text in texts],
+    )
+
+
+def _routes(command: Command) -> None:
+    """A form for one command, and what it sends."""
+
+    def show(request: Request, reference: str = "") -> Response:
+        lines = request.query_params.get("lines", "1")
+        asking = _asking(request, command, reference, _line_count(lines))
+        form = starting(asking.asks)
+        form[_LINES] = [str(_line_count(lines))]
+        return _form_page(asking, form)
+
+    def take(request: Request, form: Sent, reference: str = "") -> Response:
+        asking = _asking(request, command, reference, _line_count(form.text(_LINES)))
+        answers = read_answers(asking.asks, form)
+        if answers.faults or form.text(_STEP) == "change":
+            return _form_page(asking, form, answers.faults)
+        try:
+            return _checked(asking, answers, form)
+        except Refusal as refusal:
+            if refusal.status >= 500:
+                raise
+            return _form_page(asking, form, refusal=refusal)
+
+    path = f"/budgets/{{reference:reference}}/{command.name}" if command.name != "open" else _NEW
+    handlers: list[tuple[str, Callable[..., Any]]] = [("GET", show), ("POST", take)]
+    for method, handler in handlers:
+        router.add_api_route(path, needs(NEEDED[command.name])(handler), methods=[method])
+
+
+_NEW = "/budgets/open"
+
+for _command in BUDGET_COMMANDS.values():
+    _routes(_command)
