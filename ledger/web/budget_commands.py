@@ -7,6 +7,7 @@ what it changes in the payments to come, and nothing is recorded before that pag
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -183,7 +184,8 @@ def _explained(command: Command) -> str:
     text = text.replace("`effective_on`", "the day given")
     for name in command.arguments.__struct_fields__:
         text = text.replace(f"`{name}`", words(name.removesuffix("_code")))
-    return text.replace("`LAWFUL_EXCLUSIONS`", "the grounds in law")
+    text = text.replace("`LAWFUL_EXCLUSIONS`", "the grounds in law")
+    return re.sub(r"(?<=[.] )[a-z]", lambda begins: begins[0].upper(), text)
 
 
 def _line_count(text: str) -> int:
