@@ -9,10 +9,19 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from ledger.access.guard import guard
-from ledger.web import assets, budget_commands, budgets, errors, home, sign_in
+from ledger.web import (
+    assets,
+    budget_commands,
+    budgets,
+    cycle_steps,
+    cycles,
+    errors,
+    home,
+    sign_in,
+)
 from ledger.web.sessions import SessionsOf, who_asks
 
-PARTS = (sign_in, home, budgets, budget_commands, assets)
+PARTS = (sign_in, home, budgets, budget_commands, cycles, cycle_steps, assets)
 """The modules with pages; each has a `router`."""
 
 

@@ -8,7 +8,7 @@ what it changes in the payments to come, and nothing is recorded before that pag
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ from ledger.web.questions import (
     Answers,
     Question,
     day,
+    faults_in,
     questions,
     read_answers,
     starting,
@@ -45,14 +46,6 @@ router = APIRouter(include_in_schema=False)
 
 _STEP, _VERSION, _LINES = "step", "version", "line_count"
 _OURS = {TOKEN, _STEP, _VERSION}
-
-
-class Fault(NamedTuple):
-    """Something wrong with an answer, for the summary above the form."""
-
-    label: str
-    what: str
-    place: str
 
 
 class _Asking(NamedTuple):
@@ -124,17 +117,10 @@ def _form_page(
     refusal: Refusal | None = None,
 ) -> Response:
     """The form, with what is wrong in it if anything is."""
-    faults = faults or {}
-    if refusal is not None and (name := _question_of(refusal)) in _by_name(asking.asks):
-        faults = {name: str(refusal)}
-        refused = ""
-    else:
-        refused = str(refusal) if refusal is not None else ""
-    places = [(q, faults[name]) for name, q in _by_name(asking.asks).items() if name in faults]
+    told = faults_in(asking.asks, faults or {}, refusal)
     return page(
         asking.request,
         "command.html",
-        refusal.status if refusal is not None else 422 if faults else 200,
         command=asking.command,
         title=title_of(asking.command.name),
         explained=_explained(asking.command),
@@ -142,35 +128,11 @@ def _form_page(
         asks=asking.asks,
         lacking=[q.asks.label for q in asking.asks if _is_lacking(q)],
         form=form,
-        faults=faults,
-        listed=[Fault(q.asks.label, what, q.place) for q, what in places],
-        refused=refused,
         path=asking.path,
         line_count=_line_count(form.text(_LINES)),
         takes_lines=any(q.kind == "lines" for q in asking.asks),
+        **told._asdict(),
     )
-
-
-def _by_name(asks: Sequence[Question]) -> dict[str, Question]:
-    """Every question, and those within them, by name."""
-    found: dict[str, Question] = {}
-    for question in asks:
-        found[question.name] = question
-        for parts in question.parts:
-            found |= _by_name(parts)
-    return found
-
-
-def _question_of(refusal: Refusal) -> str:
-    """Which question a refusal is about: lines[0].need is the need of the first line.
-
-    A line's reference is made from its need."""
-    field = str(refusal.details.get("field", ""))
-    head, _, rest = field.partition("[")
-    if not rest:
-        return field
-    number, _, part = rest.replace("line_reference", "need").partition("].")
-    return f"{head}-{int(number) + 1}-{part}" if part and number.isdigit() else head
 
 
 def _is_lacking(question: Question) -> bool:

@@ -16,7 +16,10 @@ class Entry(NamedTuple):
     needs: Permission
 
 
-MENU: tuple[Entry, ...] = (Entry("Budgets", "/budgets", "budgets.find"),)
+MENU: tuple[Entry, ...] = (
+    Entry("Budgets", "/budgets", "budgets.find"),
+    Entry("Cycles", "/cycles", "cycles.read"),
+)
 
 
 def menu_for(actor: Actor, path: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ A date is three fields, pounds are text, one of a few is radios; a fault is told
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 import msgspec
 
 from ledger.dates import Period
-from ledger.errors import InvalidMoney, InvalidPeriod
+from ledger.errors import InvalidMoney, InvalidPeriod, Refusal
 from ledger.money import parse_pounds
 from ledger.terms import AllocationTerm
 from ledger.web.command_words import Asked, answer, asked
@@ -94,8 +94,7 @@ def _question(
         default = "" if required else "yes" if field.default else "no"
         return Question(name, "yes_no", asks, True, _YES_NO, default)
     if kind is Period:
-        days = (day(f"{name}_from", Asked("First day")), day(f"{name}_to", Asked("Last day")))
-        return Question(name, "period", asks, required, parts=(days,))
+        return period(name, asks)
     return Question(name, _plain(kind, name), asks, required)
 
 
@@ -132,6 +131,12 @@ def _several(
 def day(name: str, asks: Asked, *, required: bool = True, default: date | None = None) -> Question:
     """A question for a day."""
     return Question(name, "date", asks, required, default=default.isoformat() if default else "")
+
+
+def period(name: str, asks: Asked) -> Question:
+    """A question for the first and the last of some days."""
+    days = (day(f"{name}_from", Asked("First day")), day(f"{name}_to", Asked("Last day")))
+    return Question(name, "period", asks, parts=(days,))
 
 
 def starting(all_questions: Iterable[Question]) -> Form:
@@ -271,3 +276,59 @@ def _line(parts: tuple[Question, ...], form: Form, faults: dict[str, str]) -> di
             found[name] = "_".join(found[name].lower().split())
     found["line_reference"] = f"{found.get('need')}.{found.get('funding_stream')}"
     return found
+
+
+# --- telling what is wrong --------------------------------------------------------------------
+
+
+class Fault(NamedTuple):
+    """Something wrong with an answer, for the summary above the form."""
+
+    label: str
+    what: str
+    place: str
+
+
+class Told(NamedTuple):
+    """What is wrong: by question, listed for the summary, and what is about no one question."""
+
+    status: int
+    faults: dict[str, str]
+    listed: list[Fault]
+    refused: str
+
+
+def faults_in(asks: Sequence[Question], faults: dict[str, str], refusal: Refusal | None) -> Told:
+    """What a page says of faults, and of a refusal: at its question, if it is about one."""
+    named, refused = _by_name(asks), ""
+    if refusal is not None:
+        name = _question_of(refusal)
+        if name in named:
+            faults = {name: str(refusal)}
+        else:
+            refused = str(refusal)
+    status = refusal.status if refusal is not None else 422 if faults else 200
+    listed = [Fault(q.asks.label, faults[n], q.place) for n, q in named.items() if n in faults]
+    return Told(status, faults, listed, refused)
+
+
+def _by_name(asks: Sequence[Question]) -> dict[str, Question]:
+    """Every question, and those within them, by name."""
+    found: dict[str, Question] = {}
+    for question in asks:
+        found[question.name] = question
+        for parts in question.parts:
+            found |= _by_name(parts)
+    return found
+
+
+def _question_of(refusal: Refusal) -> str:
+    """Which question a refusal is about: lines[0].need is the need of the first line.
+
+    A line's reference is made from its need."""
+    field = str(refusal.details.get("field", ""))
+    head, _, rest = field.partition("[")
+    if not rest:
+        return field
+    number, _, part = rest.replace("line_reference", "need").partition("].")
+    return f"{head}-{int(number) + 1}-{part}" if part and number.isdigit() else head
