@@ -12,6 +12,7 @@ from ledger.projections.bank_reports import BankReports, ReportQueue
 from ledger.projections.finance import FinanceTotals
 from ledger.projections.following import Projections
 from ledger.projections.journal import Postings
+from ledger.projections.matters import Matters
 from ledger.projections.registers import Budgets, Cycles, MassChanges, Payments
 from ledger.projections.replaying import Log
 from ledger.projections.tables import Appending, Keyed
@@ -26,6 +27,7 @@ KEYED: tuple[Keyed, ...] = (
     FinanceTotals(),
     BankReports(),
     ReportQueue(),
+    Matters(),
 )
 
 

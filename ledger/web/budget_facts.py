@@ -15,7 +15,7 @@ from ledger.aggregates.preview import next_period
 from ledger.dates import WorkingDays
 from ledger.money import format_pounds
 from ledger.projections.payee_words import modulus
-from ledger.projections.words import day, words
+from ledger.projections.words import begun, day, words
 from ledger.reminders import Kind, Notice, Reminder, of_budget
 from ledger.statements.wording import days
 from ledger.terms import FOR_EVER, SuspensionTerm
@@ -130,7 +130,7 @@ def _what(reminder: Reminder) -> str:
 
 def _shown(payee: Payee, accounts: Mapping[str, str]) -> str:
     """Who is paid and where, with what the checks said; of the account its last digits."""
-    parts = [f"{words(payee.payee_type).capitalize()}, account {accounts[payee.payee_reference]}"]
+    parts = [f"{begun(words(payee.payee_type))}, account {accounts[payee.payee_reference]}"]
     if payee.modulus_check:
         parts.append(modulus(payee.modulus_check, payee.modulus_table_version))
     if payee.name_check:
@@ -147,7 +147,7 @@ def _suspended(term: SuspensionTerm) -> str:
     meanwhile = words(term.interim_arrangement)
     review = f". To be reviewed on {day(term.review_on)}" if term.review_on else ""
     return (
-        f"{how.capitalize()} from {day(term.starts_on)} {until}: {words(term.reason_code)}"
+        f"{begun(how)} from {day(term.starts_on)} {until}: {words(term.reason_code)}"
         + (f". Meanwhile: {meanwhile}" if meanwhile else "")
         + review
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.money import format_pounds
-from ledger.projections.words import words
+from ledger.projections.words import begun, words
 from ledger.statements.wording import days
 from ledger.web.command_words import GROUNDS, answer
 from ledger.web.questions import Choice
@@ -42,7 +42,7 @@ def _clawbacks(*statuses: str) -> _Finds:
 def _lines(budget: PersonalBudget, _accounts: Accounts) -> list[Choice]:
     latest = {term.line_reference: term for term in budget.allocations}
     return [
-        (reference, f"{words(term.need).capitalize()}, {words(term.funding_stream)}")
+        (reference, f"{begun(words(term.need))}, {words(term.funding_stream)}")
         for reference, term in latest.items()
     ]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ledger.aggregates.care_decisions import LAWFUL_EXCLUSIONS
-from ledger.projections.words import RETURN_REASONS, words
+from ledger.projections.words import RETURN_REASONS, begun, words
 
 
 class Asked(NamedTuple):
@@ -142,5 +142,4 @@ def asked(command: str, argument: str) -> Asked:
 
 def answer(code: str) -> str:
     """One answer to choose, in words."""
-    said = ANSWERS.get(code) or words(code)
-    return said[:1].upper() + said[1:]
+    return begun(ANSWERS.get(code) or words(code))

@@ -90,9 +90,18 @@ def show(request: Request, reference: str) -> Response:
         request,
         "cycle.html",
         **cycle_facts(now),
+        streams=_streams(now),
         steps=[step for permission, step in steps if actor.reach(permission) == "all"],  # type: ignore[arg-type]
         may_fetch=now.cycle.issued is not None and actor.reach("cycles.prepare") == "all",
     )
+
+
+def _streams(now: CycleNow) -> dict[str, int]:
+    """What the cycle comes to by funding stream."""
+    totals: dict[str, int] = {}
+    for one in now.prepared.funding:
+        totals[one.funding_stream] = totals.get(one.funding_stream, 0) + one.amount_pence
+    return totals
 
 
 def cycle_facts(now: CycleNow) -> dict[str, Any]:
