@@ -38,6 +38,9 @@ def a_day(name: str, text: str) -> dict[str, str]:
     return {f"{name}-day": day, f"{name}-month": month, f"{name}-year": year}
 
 
+ON = a_day("effective_on", "2026-04-20")
+
+
 def fill(visitor: Visitor, path: str, **answers: Any) -> Page:
     """Fill in the form at an address and send it to be tried."""
     return visitor.send(visitor.open(path).done(), path.partition("?")[0], **answers)
@@ -134,7 +137,7 @@ def test_what_a_suspension_stops_is_seen_before_it_is_recorded(site: Site):
 
 def test_who_changes_their_mind_finds_the_form_as_they_left_it(site: Site):
     carys = site.visitor("carys")
-    checked = fill(carys, f"{AT}/close", reason_code="moved_away")
+    checked = fill(carys, f"{AT}/close", reason_code="moved_away", **ON)
     again = carys.send(checked, f"{AT}/close", step="change").done()
     assert again.heading == "Close"
     assert again.fields(f"{AT}/close")["reason_code"] == ["moved_away"]
@@ -142,7 +145,7 @@ def test_who_changes_their_mind_finds_the_form_as_they_left_it(site: Site):
 
 def test_nothing_is_recorded_on_a_budget_that_moved_on_meanwhile(site: Site):
     carys = site.visitor("carys")
-    checked = fill(carys, f"{AT}/close", reason_code="moved_away")
+    checked = fill(carys, f"{AT}/close", reason_code="moved_away", **ON)
     tell_budget(site.ledger, "PB000001", "offer_direct_payment", occasion="review",
                 outcome="accepted")  # fmt: skip
     before = version(site)
@@ -185,7 +188,11 @@ def test_a_refusal_about_one_field_is_named_there(site: Site):
 
 def test_a_refusal_by_a_rule_is_said_above_the_form(site: Site):
     page = fill(
-        site.visitor("carys"), f"{AT}/offer-direct-payment", occasion="review", outcome="excluded"
+        site.visitor("carys"),
+        f"{AT}/offer-direct-payment",
+        occasion="review",
+        outcome="excluded",
+        **ON,
     )
     page.refused(422, "This was not done", "An exclusion needs the code of its ground in law.")
 
@@ -237,9 +244,9 @@ def test_nobody_verifies_what_they_proposed(site: Site):
     form = dara.open(f"{AT}/verify-payee").done()
     assert "account ****5678, proposed by dara" in form.words
     (choice,) = form.tree.xpath("//input[@type='radio' and @name='payee_reference']/@value")
-    page = dara.send(form, f"{AT}/verify-payee", payee_reference=choice)
+    page = dara.send(form, f"{AT}/verify-payee", payee_reference=choice, **ON)
     page.refused(403, "dara proposed these details; someone else must verify them.")
-    page = record(site.visitor("bilal"), f"{AT}/verify-payee", payee_reference=choice)
+    page = record(site.visitor("bilal"), f"{AT}/verify-payee", payee_reference=choice, **ON)
     assert "were checked by a second person" in page.words
 
 
