@@ -17,12 +17,13 @@ from ledger.web import (
     cycles,
     errors,
     home,
+    people,
     queues,
     sign_in,
 )
 from ledger.web.sessions import SessionsOf, who_asks
 
-PARTS = (sign_in, home, queues, budgets, budget_commands, cycles, cycle_steps, assets)
+PARTS = (sign_in, home, queues, budgets, budget_commands, people, cycles, cycle_steps, assets)
 """The modules with pages; each has a `router`."""
 
 

@@ -71,7 +71,12 @@ def record_links(actor: Actor, reference: str) -> list[tuple[str, list[tuple[str
     found = []
     for permission, names in COMMANDS.items():
         if actor.reach(permission) == "all":
-            links = [(title_of(n), f"/budgets/{reference}/{n}") for n in names if n != "open"]
+            first = ("propose-payee",) if permission == "payees.propose" else ()
+            links = [
+                (title_of(name), f"/budgets/{reference}/{name}")
+                for name in (*first, *names)
+                if name != "open"
+            ]
             found.append((PERMISSIONS[permission], links))
     return found
 

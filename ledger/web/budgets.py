@@ -63,7 +63,16 @@ def find(
         rows = connection.execute(query.offset(at.after).limit(at.size)).all()
     today = day_in_england(datetime.now(UTC))
     found = [Found(*row[:3], _standing(row, today), row.paid_to) for row in rows]
-    return page(request, "budgets.html", found=found, find=find, at=at)
+    actor = actor_of(request)
+    return page(
+        request,
+        "budgets.html",
+        found=found,
+        find=find,
+        at=at,
+        opens=actor.reach("support.decide") == "all",
+        registers=actor.reach("people.register") == "all",
+    )
 
 
 def _is_wanted(wanted: str) -> ColumnElement[bool]:
