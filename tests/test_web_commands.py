@@ -167,7 +167,7 @@ def test_each_fault_is_named_at_its_question(site: Site):
     ).refused(422)
     assert page.tree.xpath("string(//title)").startswith("Error: ")
     found = faults(page)
-    assert found["#reason_code"] == "Why?: Choose one"
+    assert found["#reason_code"] == "Why? Choose one"
     assert "There is no such day" in found["#review_on-day"]
     assert "pounds and whole pence" in found["#retainer_weekly_pence"]
     assert "A day is a number" in found["#effective_on-day"]
@@ -201,7 +201,7 @@ def test_an_answer_that_is_not_on_the_page_is_refused(site: Site):
     carys = site.visitor("carys")
     before = version(site)
     page = fill(carys, f"{AT}/close", reason_code="bored")
-    assert faults(page.refused(422)) == {"#reason_code": "Why?: Choose one of those that are here"}
+    assert faults(page.refused(422)) == {"#reason_code": "Why? Choose one of those that are here"}
     fields = carys.open(f"{AT}/close").fields(f"{AT}/close") | {"reason_code": ["moved_away"]}
     fields |= {"step": ["record"], "version": ["eleven"]}
     Page(carys.client.post(f"{AT}/close", data=fields)).refused(412)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from ledger.bank.bacs_reader import read_bacs
+from ledger.web import long_work
 from tests.main_job import a_caseload, a_row, prepare, revise, run_cycle, take_in, tell_budget
 from tests.test_web_commands import a_day, faults
 from tests.web import Page, Site, Visitor, a_site
@@ -114,7 +116,7 @@ def test_a_cycle_is_turned_down_with_a_reason_and_withdrawn(site: Site):
     prepared(amira).done()
     decision = bilal.open(f"{AT}/decide").done()
     page = bilal.send(decision, f"{AT}/reject").refused(422)
-    assert faults(page) == {"#reason_code": "Why is it turned down?: Choose one"}
+    assert faults(page) == {"#reason_code": "Why is it turned down? Choose one"}
     page = bilal.send(page, f"{AT}/reject", reason_code="totals_unexpected").done()
     assert "Rejected" in page.words
     assert "There is nothing to decide" in bilal.open(f"{AT}/decide").words
@@ -205,3 +207,38 @@ def test_only_who_may_is_offered_a_step(site: Site):
     assert offered == {"amira": {f"{AT}/withdraw"}, "bilal": {f"{AT}/decide"}, "mona": set()}
     for path in ("/cycles", AT, f"{AT}/changes", f"{AT}/decide", "/cycles/prepare"):
         site.visitor("carys").open(path).refused(403)
+
+
+# --- what takes long --------------------------------------------------------------------------
+
+
+def test_what_takes_long_goes_on_beside_a_page_that_says_how_far_it_is(site: Site, monkeypatch):
+    monkeypatch.setattr(long_work, "PATIENCE_SECONDS", 0)
+    amira, others_end = site.visitor("amira"), threading.Event()
+    long_work.ONE_AT_A_TIME.submit(others_end.wait, 20)
+    page = prepared(amira).done()
+    assert page.heading == "Preparing C2026-01"
+    assert "0 of 3 done so far." in page.words
+    assert page.tree.xpath("//meta[@http-equiv='refresh']/@content") == ["3"]
+    site.visitor("bilal").open(page.path).refused(404, "begun by someone else")
+    others_end.set()
+    finished(page)
+    assert amira.client.get(page.path, follow_redirects=False).headers["location"] == AT
+    assert "Waits for approval" in amira.open(AT).words
+
+
+def finished(page: Page) -> None:
+    """Wait until all that was begun has come to its end."""
+    assert page.path.startswith("/working/")
+    long_work.ONE_AT_A_TIME.submit(int).result(20)
+
+
+def test_what_is_refused_later_is_said_on_the_page_that_waits_for_it(site: Site, monkeypatch):
+    monkeypatch.setattr(long_work, "PATIENCE_SECONDS", 0)
+    amira = site.visitor("amira")
+    others_end = threading.Event()
+    long_work.ONE_AT_A_TIME.submit(others_end.wait, 20)
+    page = prepared(amira, only="PB000009").done()
+    others_end.set()
+    finished(page)
+    amira.open(page.path).refused(404, "There is no personal budget PB000009.")

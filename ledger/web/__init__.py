@@ -17,13 +17,25 @@ from ledger.web import (
     cycles,
     errors,
     home,
+    long_work,
     people,
     queues,
     sign_in,
 )
 from ledger.web.sessions import SessionsOf, who_asks
 
-PARTS = (sign_in, home, queues, budgets, budget_commands, people, cycles, cycle_steps, assets)
+PARTS = (
+    sign_in,
+    home,
+    queues,
+    budgets,
+    budget_commands,
+    people,
+    cycles,
+    cycle_steps,
+    long_work,
+    assets,
+)
 """The modules with pages; each has a `router`."""
 
 

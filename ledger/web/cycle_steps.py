@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, get_args
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from sqlalchemy import func, select
 
 from ledger.access.guard import actor_of, needs
 from ledger.access.roles import Permission
@@ -22,12 +23,21 @@ from ledger.cycle_reading import CycleNow, read_cycle
 from ledger.dates import day_in_england
 from ledger.errors import Refusal
 from ledger.last_cycle import differences_of
-from ledger.payment_run import approve_cycle, cancel_cycle, issue_cycle, prepare_cycle, settle_cycle
+from ledger.payment_run import (
+    Progress,
+    approve_cycle,
+    cancel_cycle,
+    issue_cycle,
+    prepare_cycle,
+    settle_cycle,
+)
+from ledger.projections.registers import Budgets
 from ledger.statements.cycle_report import NAMES, signed
 from ledger.web.command_words import Asked, answer
 from ledger.web.cycles import all_exceptions, cycle_facts, kinds_of
 from ledger.web.forms import Form, Sent
-from ledger.web.pages import page, see_other
+from ledger.web.long_work import see_through
+from ledger.web.pages import page
 from ledger.web.questions import Question, day, faults_in, period, read_answers, starting
 
 router = APIRouter(include_in_schema=False)
@@ -86,24 +96,32 @@ def prepare(request: Request, form: Sent) -> Response:
     if answers.faults:
         return _prepare_page(request, form, answers.faults)
     given = answers.given
+    ledger: Ledger = request.app.state.ledger
+    reference, accompanied = given.pop("reference"), _said(request, _today())
     try:
         for name, value in given.items():
             require_keepable(value, name)
-        prepare_cycle(
-            request.app.state.ledger,
-            given["reference"],
-            period=given["period"],
-            pay_on=given["pay_on"],
-            only=given["only"] or None,
-            reissue=given["reissue"],
-            release=given["release"],
-            said=_said(request, _today()),
+        only = given.pop("only") or None
+        return see_through(
+            request,
+            f"Preparing {reference}",
+            f"/cycles/{reference}",
+            len(only) if only else _budget_count(ledger),
+            lambda progress: prepare_cycle(
+                ledger, reference, only=only, **given, said=accompanied, progress=progress
+            ),
         )
     except Refusal as refusal:
         if refusal.status >= 500:
             raise
         return _prepare_page(request, form, refusal=refusal)
-    return see_other(f"/cycles/{given['reference']}")
+
+
+def _budget_count(ledger: Ledger) -> int:
+    """How many budgets there are, as the register has it."""
+    with ledger.engine.connect() as connection:
+        query = select(func.count()).select_from(Budgets.table)
+        return connection.execute(query).scalar_one()
 
 
 def _prepare_page(
@@ -143,12 +161,14 @@ def approve(request: Request, reference: str, form: Sent) -> Response:
         request,
         reference,
         form,
-        lambda ledger, accompanied: approve_cycle(
+        "Approving",
+        lambda ledger, accompanied, progress: approve_cycle(
             ledger,
             reference,
             total_pence=seen,
             lines_sha256=form.text("lines_sha256"),
             said=accompanied,
+            progress=progress,
         ),
     )
 
@@ -164,7 +184,8 @@ def reject(request: Request, reference: str, form: Sent) -> Response:
         request,
         reference,
         form,
-        lambda ledger, accompanied: ledger.change(
+        "Turning down",
+        lambda ledger, accompanied, _progress: ledger.change(
             PaymentCycle,
             reference,
             lambda cycle: cycle.reject(**answers.given, **accompanied),
@@ -173,16 +194,27 @@ def reject(request: Request, reference: str, form: Sent) -> Response:
 
 
 def _decided(
-    request: Request, reference: str, form: Form, take: Callable[[Ledger, Said], object]
+    request: Request,
+    reference: str,
+    form: Form,
+    doing: str,
+    take: Callable[[Ledger, Said, Progress], object],
 ) -> Response:
     """Decide, or show what there is now with why it was not done."""
+    ledger: Ledger = request.app.state.ledger
+    accompanied = _said(request, _today())
     try:
-        take(request.app.state.ledger, _said(request, _today()))
+        return see_through(
+            request,
+            f"{doing} {reference}",
+            f"/cycles/{reference}",
+            read_cycle(ledger, reference).prepared.line_count,
+            lambda progress: take(ledger, accompanied, progress),
+        )
     except Refusal as refusal:
         if refusal.status >= 500 or refusal.status == 404:
             raise
         return _decide_page(request, reference, form, refusal=refusal)
-    return see_other(f"/cycles/{reference}")
 
 
 def _decide_page(
@@ -223,7 +255,9 @@ class _Step(NamedTuple):
     explained: str
     day: Asked
     usual_day: Callable[[CycleNow], date]
-    take: Callable[[Ledger, str, Said], object]
+    take: Callable[[Ledger, str, Said, Progress], object]
+    doing: str
+    tells_progress: bool = False
 
 
 _STEPS = (
@@ -235,7 +269,8 @@ _STEPS = (
         "owed again, and the next cycle pays it.",
         Asked("From which day does it count?"),
         lambda _now: _today(),
-        lambda ledger, reference, said: cancel_cycle(ledger, reference, said=said),
+        lambda ledger, reference, said, _progress: cancel_cycle(ledger, reference, said=said),
+        "Withdrawing",
     ),
     _Step(
         "issue",
@@ -245,9 +280,10 @@ _STEPS = (
         "and kept: the same bytes can be fetched at any time.",
         Asked("On which day is it made and sent?"),
         lambda _now: _today(),
-        lambda ledger, reference, said: issue_cycle(
+        lambda ledger, reference, said, _progress: issue_cycle(
             ledger, reference, created_on=said["effective_on"], said=said
         ),
+        "Making the bank file of",
     ),
     _Step(
         "settle",
@@ -256,7 +292,11 @@ _STEPS = (
         "Every payment that has not come back is confirmed, and then the cycle.",
         Asked("On which day did the bank pay?", "Not before the cycle’s pay date."),
         lambda now: now.prepared.pay_on,
-        lambda ledger, reference, said: settle_cycle(ledger, reference, said=said),
+        lambda ledger, reference, said, progress: settle_cycle(
+            ledger, reference, said=said, progress=progress
+        ),
+        "Settling",
+        tells_progress=True,
     ),
 )
 
@@ -296,15 +336,20 @@ def _routes(step: _Step) -> None:
         answers = read_answers(asks, form)
         if answers.faults:
             return answered(request, now, asks, form, answers.faults)
+        ledger: Ledger = request.app.state.ledger
         try:
-            step.take(
-                request.app.state.ledger, reference, _said(request, answers.given["effective_on"])
+            accompanied = _said(request, answers.given["effective_on"])
+            return see_through(
+                request,
+                f"{step.doing} {reference}",
+                f"/cycles/{reference}",
+                now.prepared.line_count if step.tells_progress else 0,
+                lambda progress: step.take(ledger, reference, accompanied, progress),
             )
         except Refusal as refusal:
             if refusal.status >= 500:
                 raise
             return answered(request, now, asks, form, {}, refusal)
-        return see_other(f"/cycles/{reference}")
 
     handlers: list[tuple[str, Callable[..., Any]]] = [("GET", show), ("POST", take)]
     for method, handler in handlers:
