@@ -19,7 +19,7 @@ from ledger.money import format_pounds
 from ledger.projections.bank_reports import waiting
 from ledger.projections.matters import MatterKind, Matters, matters_of
 from ledger.projections.registers import Budgets, Cycles, Payments, suspensions_in
-from ledger.projections.suspense import suspense
+from ledger.projections.suspense import held_on
 from ledger.projections.words import RETURN_REASONS, words
 from ledger.reminders import KINDS, Notice, Reminder, of_cycle, review_due_on
 
@@ -83,7 +83,7 @@ def returned_payments(ledger: Ledger, today: date) -> list[Waiting]:
             f"{format_pounds(one.amount_pence)} ({one.payment_reference}), {one.status}"
             + (f": {RETURN_REASONS[one.reason_code]}" if one.reason_code in RETURN_REASONS else ""),
         )
-        for one in suspense(ledger.engine, today, working_days(ledger)).items
+        for one in held_on(ledger.engine, today, working_days(ledger))
     ]
 
 

@@ -144,6 +144,7 @@ class Payments:
         Column("settled_on", Date),
         Index("ix_payments_stream", "stream"),
         Index("ix_payments_cycle", "cycle_reference"),
+        Index("ix_payments_held", "held_from"),
     )
     _STATUS, _REASON, _HELD_FROM, _SETTLED_ON = 9, 10, 12, 13
 
