@@ -105,7 +105,7 @@ def show(
     budget = PersonalBudget.project(None, history)
     if budget is None:
         raise BudgetNotFound(f"There is no personal budget {reference}.")
-    at = paging(request, number, len(history), STORY_AT_ONCE)
+    at = paging(request, number, len(history), STORY_AT_ONCE, "story")
     return page(
         request,
         "budget.html",

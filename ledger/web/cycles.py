@@ -142,7 +142,7 @@ def changes(
     ledger: Ledger = request.app.state.ledger
     found = differences_of(ledger, reference)
     budgets = biggest_first(found.budgets, cause or "")
-    at = paging(request, number, len(budgets))
+    at = paging(request, number, len(budgets), place="budgets")
     return page(
         request,
         "cycle_changes.html",
@@ -170,7 +170,7 @@ def exceptions(
     now = read_cycle(request.app.state.ledger, reference)
     noted = all_exceptions(now)
     chosen = [one for one in noted if code in ("", one.code)]
-    at = paging(request, number, len(chosen))
+    at = paging(request, number, len(chosen), place="each")
     return page(
         request,
         "cycle_exceptions.html",

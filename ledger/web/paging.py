@@ -13,17 +13,22 @@ PAGE_SIZE = 50
 PageAsked = Annotated[int, Query(ge=1, le=1_000_000)]
 """Which page of a list is asked for; the first, if none is."""
 
+_OF_THIS_PAGE = ("page", "recorded")
+
 TItem = TypeVar("TItem")
 
 
 class Paging(NamedTuple):
-    """Where one page is in its list, and the addresses of those beside it."""
+    """Where one page is in its list, and the addresses of those beside it.
+
+    `place` is the id of the list, where it is not what the page begins with."""
 
     path: str
     asked: Mapping[str, str]
     number: int
     total: int
     size: int = PAGE_SIZE
+    place: str = ""
 
     @property
     def after(self) -> int:
@@ -49,10 +54,17 @@ class Paging(NamedTuple):
         return items[self.after : self.after + self.size]
 
     def _address(self, number: int) -> str:
-        return f"{self.path}?{urlencode({**self.asked, 'page': number})}"
+        place = f"#{self.place}" if self.place else ""
+        return f"{self.path}?{urlencode({**self.asked, 'page': number})}{place}"
 
 
-def paging(request: Request, number: int, count: int, size: int = PAGE_SIZE) -> Paging:
+def paging(
+    request: Request, number: int, total: int, size: int = PAGE_SIZE, place: str = ""
+) -> Paging:
     """The page asked for of a list of so many; what else was asked for stays asked for."""
-    asked = {name: value for name, value in request.query_params.items() if name != "page"}
-    return Paging(request.url.path, asked, number, count, size)
+    asked = {
+        name: value
+        for name, value in request.query_params.items()
+        if name not in ("page", "recorded")
+    }
+    return Paging(request.url.path, asked, number, total, size, place)
