@@ -14,6 +14,8 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import WorkingDays
 from ledger.pay_calendar import months_after
 
+_DAY = timedelta(days=1)
+
 Kind = Literal[
     "return_due",
     "return_overdue",
@@ -163,3 +165,24 @@ def review_due_on(first_paid_on: date, reviewed_on: date | None) -> date:
     if reviewed_on is not None and reviewed_on >= first_paid_on:
         return months_after(reviewed_on, 12)
     return months_after(first_paid_on, 6)
+
+
+class DueBy(NamedTuple):
+    """A review is due by some day if the last one was held, or else the first payment was made,
+    on one of these days at the latest."""
+
+    reviewed_on: date
+    first_paid_on: date
+
+
+def reviews_due_by(until: date) -> DueBy:
+    """What makes a review due by a day: `review_due_on` the other way round."""
+    return DueBy(_latest(until, 12), _latest(until, 6))
+
+
+def _latest(until: date, months: int) -> date:
+    """The latest day of which so many months after are not past another day."""
+    latest = months_after(until, -months)
+    while months_after(latest + _DAY, months) <= until:
+        latest += _DAY
+    return latest

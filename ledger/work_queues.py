@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from ledger.application import Ledger
 from ledger.bank_file import working_days
@@ -21,9 +21,7 @@ from ledger.projections.matters import MatterKind, Matters, matters_of
 from ledger.projections.registers import Budgets, Cycles, Payments, suspensions_in
 from ledger.projections.suspense import held_on
 from ledger.projections.words import RETURN_REASONS, words
-from ledger.reminders import KINDS, Notice, Reminder, of_cycle, review_due_on
-
-FEWEST_DAYS_TO_A_REVIEW = 150  # six months are more, whichever they are
+from ledger.reminders import KINDS, Notice, Reminder, of_cycle, review_due_on, reviews_due_by
 
 
 class Waiting(NamedTuple):
@@ -129,24 +127,47 @@ def _matters(ledger: Ledger, kind: MatterKind, *states: str) -> list[Waiting]:
 
 def reviews_due(ledger: Ledger, today: date) -> list[Waiting]:
     """Direct payments to be reviewed within the days of notice that the settings give."""
-    until = today + timedelta(days=ledger.settings.remind_reviews_days)
-    p, b, m = Payments.table.c, Budgets.table.c, Matters.table.c
-    first_paid_on = func.min(p.pay_on)
+    b, m = Budgets.table.c, Matters.table.c
+    due, first_paid_on = _due_for_review(ledger, today)
+    rows = _rows(ledger, due.with_only_columns(b.reference, first_paid_on, m.on_day))
+    found = (Waiting(row[0], review_due_on(row[1], row[2])) for row in rows)
+    return sorted(found, key=lambda one: one[1::-1])
+
+
+def count_reviews_due(ledger: Ledger, today: date) -> int:
+    """How many they are."""
+    due, _ = _due_for_review(ledger, today)
+    return int(_rows(ledger, due.with_only_columns(func.count()))[0][0])
+
+
+def _due_for_review(ledger: Ledger, today: date) -> tuple[Select[Any], ColumnElement[date]]:
+    """The budgets, with the day of their first payment that stands."""
+    by = reviews_due_by(today + timedelta(days=ledger.settings.remind_reviews_days))
+    p, b, reviewed_on = Payments.table.c, Budgets.table.c, Matters.table.c.on_day
     paid = (
-        select(p.stream, first_paid_on.label("first_paid_on"))
+        select(p.stream, func.min(p.pay_on).label("first_paid_on"))
         .where(p.status.in_(("scheduled", "confirmed", "reissued")))
         .group_by(p.stream)
-        .having(first_paid_on <= until - timedelta(days=FEWEST_DAYS_TO_A_REVIEW))
         .subquery()
     )
+    first_paid_on = paid.c.first_paid_on
     query = (
-        select(b.reference, paid.c.first_paid_on, m.on_day)
+        select(b.reference)
         .join_from(paid, Budgets.table, paid.c.stream == b.stream)
-        .outerjoin(Matters.table, (m.stream == b.stream) & (m.kind == "review"))
-        .where(or_(b.closed_on.is_(None), b.closed_on >= today))
+        .outerjoin(
+            Matters.table,
+            (Matters.table.c.stream == b.stream) & (Matters.table.c.kind == "review"),
+        )
+        .where(
+            or_(b.closed_on.is_(None), b.closed_on >= today),
+            or_(
+                (reviewed_on >= first_paid_on) & (reviewed_on <= by.reviewed_on),
+                or_(reviewed_on.is_(None), reviewed_on < first_paid_on)
+                & (first_paid_on <= by.first_paid_on),
+            ),
+        )
     )
-    found = (Waiting(row[0], review_due_on(row[1], row[2])) for row in _rows(ledger, query))
-    return sorted((one for one in found if one.on <= until), key=lambda one: one[1::-1])
+    return query, first_paid_on
 
 
 def suspensions_to_review(ledger: Ledger, today: date) -> list[Waiting]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,10 @@ def test_a_review_moves_the_next_one(sqlite_url: str, tmp_path: Path):
         ledger.projections.catch_up()
         due = {one.reference: one.on for one in work.reviews_due(ledger, date(2027, 9, 1))}
         assert due == {"PB000001": date(2027, 9, 1), "PB000002": date(2026, 10, 2)}
+        notice = timedelta(days=ledger.settings.remind_reviews_days)
+        for day, number in ((date(2026, 10, 1), 0), (date(2026, 10, 2), 1), (date(2027, 9, 1), 2)):
+            assert work.count_reviews_due(ledger, day - notice) == number
+            assert len(work.reviews_due(ledger, day - notice)) == number
         assert ledger.projections.verify() is None
 
 

@@ -24,7 +24,8 @@ router = APIRouter(include_in_schema=False)
 class Queue(NamedTuple):
     """One queue. Who has one of `acts` has it for their work, who only `sees` looks on.
 
-    `day` says what its day means; `leads` is where an entry leads, with its reference in it."""
+    `day` says what its day means; `leads` is where an entry leads, with its reference in it;
+    `counts` counts what a long one has without listing it."""
 
     name: str
     title: str
@@ -33,6 +34,7 @@ class Queue(NamedTuple):
     day: str
     find: Callable[[Ledger, date], list[work.Waiting]]
     leads: str = "/budgets/{}"
+    counts: Callable[[Ledger, date], int] | None = None
 
     @property
     def path(self) -> str:
@@ -57,7 +59,7 @@ QUEUES = (
     Queue("payees-to-verify", "Payees to verify", ("payees.verify",), "budgets.read",
           "Since", work.payees_to_verify),
     Queue("reviews-due", "Reviews due", ("support.decide",), "budgets.read",
-          "Due", work.reviews_due),
+          "Due", work.reviews_due, counts=work.count_reviews_due),
     Queue("suspensions-to-review", "Suspensions to review", ("payments.hold",), "budgets.read",
           "To be reviewed", work.suspensions_to_review),
     Queue("resumptions", "Resumptions to decide", ("payments.hold",), "budgets.read",
@@ -83,11 +85,13 @@ def counted(ledger: Ledger, actor: Actor) -> tuple[list[Counted], list[Counted]]
     seen = [queue for queue in QUEUES if actor.reach(queue.sees) == "all"]
     if seen:
         ledger.projections.catch_up()
+    today = _today()
     own: list[Counted] = []
     others: list[Counted] = []
     for queue in seen:
         is_own = any(actor.reach(permission) == "all" for permission in queue.acts)
-        (own if is_own else others).append(Counted(queue, len(queue.find(ledger, _today()))))
+        number = queue.counts(ledger, today) if queue.counts else len(queue.find(ledger, today))
+        (own if is_own else others).append(Counted(queue, number))
     return own, others
 
 
