@@ -208,6 +208,22 @@ def test_an_answer_that_is_not_on_the_page_is_refused(site: Site):
     assert version(site) == before
 
 
+def test_codes_that_are_written_must_be_among_those_there_are(site: Site):
+    answers = {"weekly_pence": "10", "basis": "net", "order": "direct_payment\ncash", **ON}
+    page = fill(site.visitor("amira"), f"{AT}/assess-contribution", **answers).refused(422)
+    assert list(faults(page)) == ["#order"]
+
+
+@pytest.mark.parametrize("text", ["\x00", "x" * 300, "O'Connor, S", "../../etc", "<script>"])
+def test_free_text_does_not_get_into_an_event(site: Site, text: str):
+    before = version(site)
+    page = fill(site.visitor("carys"), f"{AT}/open-estate-case", case_reference=text,
+                reported_by="bank", **ON)  # fmt: skip
+    assert list(faults(page.refused(422))) == ["#case_reference"]
+    assert not page.tree.xpath("//main//script")
+    assert version(site) == before
+
+
 def test_what_is_not_there_cannot_be_chosen(site: Site):
     page = site.visitor("amira").open(f"{AT}/accept-spend-return").done()
     assert "There is nothing on this budget that this could be about." in page.words

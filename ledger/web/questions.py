@@ -125,7 +125,8 @@ def _several(
         return Question(name, "lines", asks, parts=lines)
     if offered is not None:
         return Question(name, "many", asks, required=False, choices=tuple(offered))
-    return Question(name, "each_line", asks, required=False)
+    codes = tuple((code, answer(code)) for code in get_args(item))
+    return Question(name, "each_line", asks, required=False, choices=codes)
 
 
 def day(name: str, asks: Asked, *, required: bool = True, default: date | None = None) -> Question:
@@ -251,7 +252,11 @@ def _many(question: Question, form: Form) -> tuple[str, ...]:
 
 
 def _each_line(question: Question, form: Form) -> tuple[str, ...]:
-    return tuple(form.text(question.name).split())
+    written = tuple(form.text(question.name).split())
+    codes = list(dict(question.choices))
+    if codes and not set(written) <= set(codes):
+        raise _Unreadable(f"Each is one of {', '.join(codes)}")
+    return written
 
 
 _READ: Mapping[Kind, Callable[[Question, Form], Any]] = {
