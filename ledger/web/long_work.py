@@ -77,12 +77,17 @@ def see_through(
 
 @router.get("/working/{number}")
 @needs("cycles.read")
-def watch(request: Request, number: str) -> Response:
-    """How far it is; when it is done, on to where it leads, or why it was not done."""
+def watch(request: Request, number: str, still: bool = False) -> Response:
+    """How far it is; when it is done, on to where it leads, or why it was not done.
+
+    The page loads itself anew, unless it was asked to be `still`."""
     work = _works.get(number)
     if work is None or work.by != actor_of(request).name:
         raise WorkNotKnown()
     if not work.future.done():
-        return page(request, "working.html", work=work)
+        answer = page(request, "working.html", work=work, still=still)
+        if not still:
+            answer.headers["Refresh"] = "3"
+        return answer
     work.future.result()
     return see_other(work.leads)
