@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from sqlalchemy import func, select
 
 from ledger.access.guard import actor_of, needs
+from ledger.access.roles import Permission
 from ledger.aggregates.cycle_events import CycleException
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
 from ledger.application import Ledger
@@ -46,7 +47,7 @@ class Step(NamedTuple):
     name: str
 
 
-_NEXT: dict[str, list[tuple[str, Step]]] = {
+_NEXT: dict[str, list[tuple[Permission, Step]]] = {
     "prepared": [
         ("cycles.approve", Step("Decide", "decide")),
         ("cycles.prepare", Step("Withdraw", "withdraw")),
@@ -91,7 +92,7 @@ def show(request: Request, reference: str) -> Response:
         "cycle.html",
         **cycle_facts(now),
         streams=_streams(now),
-        steps=[step for permission, step in steps if actor.reach(permission) == "all"],  # type: ignore[arg-type]
+        steps=[step for permission, step in steps if actor.reach(permission) == "all"],
         may_fetch=now.cycle.issued is not None and actor.reach("cycles.prepare") == "all",
     )
 
