@@ -73,8 +73,10 @@ def fill(settings: Settings) -> int:
     return len(events) // BUDGETS
 
 
-def start_server(environment: dict[str, str], port: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "uvicorn", "--factory", "ledger.api:create_app"]
+def start_server(
+    environment: dict[str, str], port: int, app: str = "ledger.api:create_app"
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "uvicorn", "--factory", app]
     command += ["--port", str(port), "--log-level", "warning"]
     server = subprocess.Popen(command, env={**os.environ, **environment})
     for _ in range(200):

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from ledger.access.attempts import Attempts
 from ledger.access.guard import needed
-from ledger.access.roles import GRANTED, ROLES
+from ledger.access.roles import GRANTED, ROLES, Role
 from ledger.durable import web_sessions
 from ledger.errors import NotSignedIn, StoreUnavailable, TooManyAttempts
 from ledger.people import moment_text
@@ -240,13 +240,24 @@ def test_a_form_that_cannot_be_read_is_refused(site: Site, body: bytes):
 # --- every page ---------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def signed_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Role, Visitor]]:
+    """Somebody of each role, signed in once for all the pages."""
+    folder: Path = tmp_path_factory.mktemp("pages")
+    with a_site(f"sqlite:///{folder / 'ledger.db'}", folder) as site:
+        for role in ROLES:
+            site.add_user(role, role)
+        yield {role: site.visitor(role) for role in ROLES}
+
+
 @pytest.mark.parametrize(("method", "route"), ROUTES, ids=lambda p: getattr(p, "path_format", p))
-def test_a_page_is_for_those_whose_role_has_what_it_needs(site: Site, method: str, route: APIRoute):
+def test_a_page_is_for_those_whose_role_has_what_it_needs(
+    signed_in: dict[Role, Visitor], method: str, route: APIRoute
+):
     permission = needed(route)
     path = re.sub(r"\{[a-z_]+\}", "X1", route.path_format)
-    for role in ROLES:
-        site.add_user(role, role)
-        status = site.visitor(role).client.request(method, path).status_code
+    for role, visitor in signed_in.items():
+        status = visitor.client.request(method, path).status_code
         may = permission is None or permission in GRANTED[role]
         assert may or status == 403, (role, status)
 

@@ -15,7 +15,7 @@ from ledger.access.guard import needs
 from ledger.aggregates.cycle_events import RejectionReason
 from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.aggregates.payment_cycle import PaymentCycle
-from ledger.api.cycle_reading import Cycle, CycleNow, read_cycle, shown
+from ledger.api.cycle_shown import Cycle, shown
 from ledger.api.idempotency import REPLAYED, Once
 from ledger.api.openapi import writes
 from ledger.api.requests import BodyOf, LongRoute, Write, Writing, today
@@ -23,6 +23,7 @@ from ledger.application import require_version
 from ledger.bank_file import asked_kind
 from ledger.commands import require_keepable
 from ledger.config import FileFormat, ServiceLevel
+from ledger.cycle_reading import CycleNow, read_cycle
 from ledger.dates import Period
 from ledger.payment_run import approve_cycle, cancel_cycle, issue_cycle, prepare_cycle, settle_cycle
 from ledger.store import Beside

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from ledger.access.guard import needs
 from ledger.aggregates.cycle_events import CycleException, CycleLine
 from ledger.api.budgets import catch_up, register_page
-from ledger.api.cycle_reading import Cycle, listed, read_cycle, shown
+from ledger.api.cycle_shown import Cycle, shown
 from ledger.api.idempotency import answer
 from ledger.api.openapi import IF_NONE_MATCH, READ_PROBLEMS, problems, reads
 from ledger.api.paging import AfterNumber, AfterReference, Limit, page_of
@@ -20,6 +20,7 @@ from ledger.api.problems import HEADERS
 from ledger.api.requests import ledger_of
 from ledger.bank_file import media_type
 from ledger.cycle_deductions import CycleDeduction, cycle_deductions
+from ledger.cycle_reading import listed, read_cycle
 from ledger.entitlement import FundingTotal
 from ledger.payment_run import bank_file
 from ledger.projections.finance import finance_totals

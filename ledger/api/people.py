@@ -12,10 +12,8 @@ from ledger.access.guard import needs
 from ledger.api.idempotency import Once
 from ledger.api.openapi import writes
 from ledger.api.requests import BodyOf, WriteRoute, Writing
-from ledger.commands import require_keepable
-from ledger.contacts import Channel, new_contact
-from ledger.errors import InvalidValue, VersionConflict
-from ledger.people import PersonDetails
+from ledger.contacts import Channel, new_contact, new_person
+from ledger.errors import VersionConflict
 from ledger.private import Private
 
 router = APIRouter(tags=["people"], route_class=WriteRoute)
@@ -66,15 +64,10 @@ def register_person(reference: str, write: Writing) -> Response:
     if write.expected_version is not None:
         raise VersionConflict("A person has no version to match.")
     given = _details.read(write.body)
-    name = " ".join(given.name.split())
-    if not 1 <= len(name) <= 140:
-        raise InvalidValue("name must be 1 to 140 characters.", field="name")
-    require_keepable(name, "name")
-    require_keepable(given.date_of_birth, "date_of_birth")
+    details = new_person(reference, given.name, given.date_of_birth)
     once = Once(write)
     status = 200 if write.ledger.people.existing([reference]) else 201
     row = once.row(PersonRegistered(reference), status)
-    details = PersonDetails(reference, name, given.date_of_birth)
     return once.do(lambda: write.ledger.register_person(details, write.recorded_at, [row]))
 
 

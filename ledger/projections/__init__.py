@@ -13,6 +13,7 @@ from ledger.projections.bank_reports import BankReports, ReportQueue
 from ledger.projections.finance import FinanceTotals
 from ledger.projections.following import Projections
 from ledger.projections.journal import Postings
+from ledger.projections.matters import Matters
 from ledger.projections.providers import Providers
 from ledger.projections.registers import Budgets, Cycles, MassChanges, Payments
 from ledger.projections.replaying import Log
@@ -31,6 +32,7 @@ KEYED: tuple[Keyed, ...] = (
     ReportQueue(),
     Representatives(),
     Grants(),
+    Matters(),
 )
 
 

@@ -9,10 +9,41 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from ledger.access.guard import guard
-from ledger.web import about, assets, errors, home, recipient, replay, sign_in, status
+from ledger.web import (
+    about,
+    assets,
+    budget_commands,
+    budgets,
+    cycle_steps,
+    cycles,
+    errors,
+    home,
+    long_work,
+    people,
+    queues,
+    recipient,
+    replay,
+    sign_in,
+    status,
+)
 from ledger.web.sessions import SessionsOf, who_asks
 
-PARTS = (sign_in, home, recipient, status, replay, about, assets)
+PARTS = (
+    sign_in,
+    home,
+    queues,
+    recipient,
+    status,
+    replay,
+    budgets,
+    budget_commands,
+    people,
+    cycles,
+    cycle_steps,
+    long_work,
+    about,
+    assets,
+)
 """The modules with pages; each has a `router`."""
 
 

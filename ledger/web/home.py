@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from ledger.access.guard import needs
 from ledger.web.pages import page
+from ledger.web.queues import counted
 from ledger.web.sessions import who_asks
 
 router = APIRouter(include_in_schema=False)
@@ -16,5 +17,6 @@ router = APIRouter(include_in_schema=False)
 @needs(None)
 def home(request: Request) -> Response:
     """What whoever has signed in can do here."""
-    request.scope["actor"] = who_asks(request)
-    return page(request, "home.html")
+    actor = request.scope["actor"] = who_asks(request)
+    own, others = counted(request.app.state.ledger, actor)
+    return page(request, "home.html", own_queues=own, other_queues=others)

@@ -20,6 +20,8 @@ class Entry(NamedTuple):
 
 
 MENU: tuple[Entry, ...] = (
+    Entry("Budgets", "/budgets", "budgets.find"),
+    Entry("Cycles", "/cycles", "cycles.read"),
     Entry("My budget", "/my/budgets", "consent.give", own=True),
     Entry("Check a status", "/status", "status.check"),
     Entry("Audit", "/audit", "audit.read"),

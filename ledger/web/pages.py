@@ -15,9 +15,8 @@ from ledger.access.roles import ROLES
 from ledger.access.users import Actor
 from ledger.application import Ledger
 from ledger.dates import ENGLAND
-from ledger.money import format_pounds
-from ledger.projections.words import day, words
-from ledger.statements.wording import days
+from ledger.projections.words import begun, day, words
+from ledger.statements.wording import days, pounds
 from ledger.web import assets
 from ledger.web.menu import menu_for
 from ledger.web.sessions import form_token
@@ -74,7 +73,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "pounds": format_pounds,
+        "begun": begun,
+        "pounds": pounds,
         "day": day,
         "days": days,
         "moment": _moment,
