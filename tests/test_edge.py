@@ -42,7 +42,7 @@ from tests.api import (
 )
 from tests.main_job import settings_for
 from tests.pbledger import ROOT, Pbledger
-from tests.test_roles import ROUTES, add_user, ask
+from tests.test_roles import ROUTES, ask
 from tests.web import Page, Site, a_site
 
 NUMBER = re.compile(r"[0-9a-f]{32}")
@@ -320,8 +320,8 @@ def test_what_was_refused_is_kept_for_auditors(api: Api):
     open_budget(api)
     number = {"X-Request-Id": "the-first-one"}
     api.request("GET", "/v1/budgets", headers=number).refused("not-signed-in", 401)
-    add_user(api, "sue", ("support_service",))
-    add_user(api, "rita", ("recipient",), "R000009")
+    api.add_user("sue", "support_service")
+    api.add_user("rita", "recipient", person_reference="R000009")
     api.post(f"{BUDGET}/close", {}, by="sue").refused("not-permitted", 403)
     api.ask(BUDGET, by="rita").refused("budget-not-found", 404)
     api.ask("/v1/budgets/PB7", by="ann").refused("budget-not-found", 404)  # nothing hidden from her
@@ -366,7 +366,7 @@ def test_a_refusal_by_the_domain_for_who_someone_is_is_kept(api: Api):
 
 def test_every_route_that_refuses_somebody_is_kept(small: Api, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(refused, "MOST_OF_ONE", 1_000)
-    add_user(small, "nobody", ())
+    small.add_user("nobody")
     wanted = []
     for method, route in ROUTES:
         if (permission := needed(route)) is not None:
@@ -431,7 +431,7 @@ def test_nobody_fills_the_disk_by_being_refused(api: Api, monkeypatch: pytest.Mo
     monkeypatch.setattr(refused, "MOST_OF_ONE", 3)
     monkeypatch.setattr(refused, "MOST_OF_ALL", 8)
     for name in ("eve", "mallory", "trent"):
-        add_user(api, name, ())
+        api.add_user(name)
         for _ in range(5):
             api.ask("/v1/budgets", by=name).refused("not-permitted", 403)
     with api.ledger.engine.connect() as connection:

@@ -67,6 +67,7 @@ BODIES: dict[str, tuple[bytes, dict[str, str], set[int]]] = {
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder: Path = tmp_path_factory.mktemp("hostile")
     with an_api(f"sqlite:///{folder / 'ledger.db'}", folder) as api:
+        api.add_user("ann", *ROLES)
         make_payable(api)
         prepare(api, "/v1/cycles/C1").done(201)
         yield api

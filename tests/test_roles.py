@@ -46,13 +46,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         open_budget(api, "PB000002", "R000002")
         for role in ROLES:
             outside = role in ("recipient", "representative")
-            add_user(api, role, (role,), "R000001" if outside else "")
+            api.add_user(role, role, person_reference="R000001" if outside else "")
         yield api
-
-
-def add_user(api: Api, name: str, roles: tuple[Role, ...], person: str = "") -> None:
-    user = User(issuer=DEVELOPMENT, subject=name, name=name, roles=roles, person_reference=person)
-    record_user(api.ledger, user, MOMENT, "sue")
 
 
 def ask(api: Api, method: str, route: APIRoute, by: str, reference: str = "PB000002") -> str:
@@ -145,7 +140,7 @@ def test_a_route_that_says_nothing_is_no_route():
 
 
 def test_who_is_disabled_is_nobody(api):
-    add_user(api, "gone", ("auditor",))
+    api.add_user("gone", "auditor")
     api.ask(BUDGET, by="gone").done()
     user = User(issuer=DEVELOPMENT, subject="gone", name="gone", is_disabled=True)
     record_user(api.ledger, user, MOMENT, "sue")
@@ -153,7 +148,7 @@ def test_who_is_disabled_is_nobody(api):
 
 
 def test_two_roles_together_reach_as_far_as_the_further_one(api):
-    add_user(api, "both", ("recipient", "auditor"), "R000001")
+    api.add_user("both", "recipient", "auditor", person_reference="R000001")
     api.ask("/v1/budgets/PB000002", by="both").done()
 
 

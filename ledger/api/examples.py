@@ -33,12 +33,16 @@ _TEXTS = {
     "name": "Ada Nwosu",
     "need": "personal_care",
     "only": "PB1",
+    "organisation_reference": "OPENDOOR",
     "payee_reference": "0123456789abcdef0123456789abcdef",
     "payment_reference": "C1-PB1",
+    "person_reference": "R2",
+    "provider_reference": "SUNRISE",
     "recipient_reference": "R1",
     "release": "PB1",
     "return_reference": "SR1",
     "sort_code": "20-00-00",
+    "user_name": "Alice Morgan",
     "template_version": "2026-1",
 }
 _PENCE = 31_000

@@ -136,6 +136,7 @@ PLACES = {
     "reference": "A reference: of a budget, a cycle, a mass change, a report, a person, a payee.",
     "payment": "The reference of a payment.",
     "letter": "The reference of a letter.",
+    "provider": "The reference of a provider.",
 }
 OPEN_PROBLEMS = (400, 403, 422, 431, 500, 503)
 READ_PROBLEMS = (400, 401, 403, 404, 422, 429, 431, 500, 503)
