@@ -12,28 +12,31 @@ from ledger.access.roles import Role
 from ledger.access.users import DEVELOPMENT, User, record_user
 from ledger.application import Ledger
 
-ALICE, BOB, CAROL = "Alice Morgan", "Bob Ellis", "Carol Dean"
+ALICE, BOB, CAROL, DEV = "Alice Morgan", "Bob Ellis", "Carol Dean", "Dev Patel"
 _MANAGER = "Erin Shaw"
 
 
-def _user(name: str, role: Role, person_reference: str = "") -> User:
+def _user(name: str, role: Role, person_reference: str = "", organisation: str = "") -> User:
     return User(
         issuer=DEVELOPMENT,
         subject=name,
         name=name,
         roles=(role,),
         person_reference=person_reference,
+        organisation=organisation,
     )
 
 
 USERS = (
-    _user("Dev Patel", "care_coordinator"),
+    _user(DEV, "care_coordinator"),
     _user(ALICE, "finance_officer"),
     _user(CAROL, "finance_officer"),
     _user(BOB, "finance_approver"),
     _user(_MANAGER, "scheme_manager"),
     _user("Femi Ade", "auditor"),
     _user("R000015", "recipient", person_reference="R000015"),
+    _user("R000250", "representative", person_reference="R000250"),
+    _user("Open Door 1", "support_service", organisation="OPENDOOR"),
 )
 
 

@@ -291,9 +291,6 @@ def cancel_cycle(
     raise ConcurrentChange(f"{reference} is being changed by others; try again.")
 
 
-# --- the bank file ------------------------------------------------------------------------
-
-
 def issue_cycle(
     ledger: Ledger,
     reference: str,

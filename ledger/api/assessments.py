@@ -15,9 +15,9 @@ from ledger.aggregates.event_sourced import Recorded
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import Effect
 from ledger.api.budget_commands import changed, would_change
-from ledger.api.budgets import RecordedEvent
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import reads, writes
+from ledger.api.recorded_events import RecordedEvent
 from ledger.api.requests import AsOfAsked, BodyOf, WriteRoute, Writing, ledger_of, today
 from ledger.assessments import Assessment, explain, record_assessment, try_assessment
 from ledger.charging.assessment import Assessed, Charged

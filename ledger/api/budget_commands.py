@@ -21,9 +21,9 @@ from ledger.aggregates.event_sourced import Recorded
 from ledger.aggregates.payees import PayeeType
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import Effect, Tried
-from ledger.api.budgets import RecordedEvent, recorded_events
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import writes
+from ledger.api.recorded_events import RecordedEvent, recorded_events
 from ledger.api.requests import BodyOf, WriteRoute, Writing
 from ledger.commands import BUDGET_COMMANDS, Command, require_keepable
 from ledger.private import Private

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -14,13 +14,14 @@ from sqlalchemy import Table, select
 from ledger.access.guard import needs
 from ledger.aggregates.care_decisions import AgreementSigned
 from ledger.aggregates.clawbacks import Clawback, Deduction
-from ledger.aggregates.event_sourced import TOPICS, Event, Recorded, stream_id
+from ledger.aggregates.event_sourced import Event, stream_id
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.spend_returns import SpendReturn
 from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
 from ledger.api.paging import AfterReference, Limit, page_of
 from ledger.api.payees import ProposedPayee, shown_payee
+from ledger.api.recorded_events import RecordedEvent, recorded_events
 from ledger.api.requests import MOST_ROWS, AsOf, AsOfAsked, ledger_of, today
 from ledger.api.suspensions import (
     ResumptionEntry,
@@ -32,30 +33,15 @@ from ledger.application import Ledger
 from ledger.dates import Period
 from ledger.entitlement import EntitlementLine
 from ledger.errors import BudgetNotFound, ReadTablesOutOfDate
-from ledger.projections.audit import sentence
 from ledger.projections.balances import balances_of
 from ledger.projections.registers import Budgets, suspensions_in
 from ledger.terms import AllocationTerm, Channel
 
 router = APIRouter(tags=["budgets"])
 AfterVersion = Annotated[int, Query(ge=0, le=10**9, description="Begin after this version.")]
-_COMMON = frozenset(Event.__struct_fields__)
-_NOT_SHOWN = _COMMON | {"fingerprint"}  # tells equal accounts apart, which is nobody's business
 
 
 # --- what is answered ---------------------------------------------------------------------
-
-
-class RecordedEvent(msgspec.Struct):
-    """One event: `event` is its permanent name, `facts` its own fields."""
-
-    version: int
-    event: str
-    effective_on: date
-    recorded_at: datetime
-    recorded_by: str
-    sentence: str
-    facts: dict[str, Any]
 
 
 class BudgetHistory(msgspec.Struct):
@@ -309,21 +295,6 @@ def register_page(
     with ledger.engine.connect() as connection:
         rows = [dict(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
     return rows[:limit], rows[limit - 1]["reference"] if len(rows) > limit else None
-
-
-def recorded_events(history: Iterable[Recorded]) -> Iterator[RecordedEvent]:
-    """Events as they are answered."""
-    for _, version, event in history:
-        facts = {f: getattr(event, f) for f in event.__struct_fields__ if f not in _NOT_SHOWN}
-        yield RecordedEvent(
-            version,
-            TOPICS[type(event)],
-            event.effective_on,
-            event.recorded_at,
-            event.recorded_by,
-            sentence(event),
-            facts,
-        )
 
 
 def _is_within(event: Event, as_of: AsOf) -> bool:

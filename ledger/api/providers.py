@@ -14,11 +14,12 @@ from ledger.access.guard import needs
 from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.aggregates.payees import ModulusCheck, Payee, WithdrawalReason
 from ledger.aggregates.provider import Provider, ProviderEnding
-from ledger.api.budgets import RecordedEvent, catch_up, recorded_events, register_page
+from ledger.api.budgets import catch_up, register_page
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import reads, writes
 from ledger.api.paging import AfterReference, Limit, page_of
 from ledger.api.problems import HEADERS
+from ledger.api.recorded_events import RecordedEvent, recorded_events
 from ledger.api.requests import BodyOf, WriteRoute, Writing, ledger_of
 from ledger.api.statements import PAGE
 from ledger.commands import require_keepable
