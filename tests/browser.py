@@ -77,7 +77,8 @@ class Seat:
         self.examined: dict[str, str] = {}
 
     def _note(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
+        is_the_page = message.location.get("url") == self.page.url  # refused, as it may well be
+        if message.type in ("error", "warning") and not is_the_page:
             self.complaints.append(f"{self.page.url}: {message.text}")
 
     def close(self) -> None:
@@ -101,13 +102,20 @@ class Seat:
         self.page.get_by_label(label, exact=True).first.fill(value)
         return self
 
+    def fill_day(self, legend: str, day: str) -> Seat:
+        """Fill in the three boxes of a day, which is given as 2026-04-06."""
+        group = self.page.get_by_role("group", name=legend)
+        for label, value in zip(("Year", "Month", "Day"), day.split("-"), strict=True):
+            group.get_by_label(label, exact=True).fill(value)
+        return self
+
     def choose(self, label: str) -> Seat:
         self.page.get_by_label(label, exact=True).first.check()
         return self
 
-    def press(self, words: str) -> Seat:
-        """Press a button, which sends its form."""
-        self.page.get_by_role("button", name=words, exact=True).first.click()
+    def press(self, words: str | re.Pattern[str]) -> Seat:
+        """Press a button, which sends its form or leads on."""
+        self.page.locator("main, footer").get_by_role("button", name=words).first.click()
         return self.examine()
 
     @property
@@ -142,7 +150,7 @@ class Seat:
             assert wide <= width, f"{where} is {wide} pixels wide on a screen of {width}"
             found = _found_by_axe(self.page) if self._script else []  # it is script itself
             assert not found, "\n".join([f"{where} at {width} pixels", *found])
-        assert self.complaints == []
+        assert not self.complaints, self.complaints
         return self
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 
 from fastapi import APIRouter, Request
@@ -9,7 +10,9 @@ from fastapi.responses import Response
 
 from ledger.access.guard import needs
 from ledger.application import Ledger
+from ledger.errors import NotSignedIn
 from ledger.web.pages import page
+from ledger.web.sessions import who_asks
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,6 +25,8 @@ PREPARED_ON = date(2026, 11, 25)
 def accessibility(request: Request) -> Response:
     """The accessibility statement that the Public Sector Bodies (Websites and Mobile
     Applications) (No. 2) Accessibility Regulations 2018 ask for."""
+    with suppress(NotSignedIn):
+        request.scope["actor"] = who_asks(request)
     ledger: Ledger = request.app.state.ledger
     settings = ledger.settings
     return page(

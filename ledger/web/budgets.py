@@ -114,6 +114,7 @@ def show(
         at=at,
         recorded=None if recorded is None else [sentence(r.event) for r in history[recorded:]],
         records=bool(record_links(actor_of(request), reference)),
+        replays=actor_of(request).reach("audit.read") is not None,
         most=None if payments == "all" else PAYMENTS_AT_ONCE,
         may_see_cycles=actor_of(request).reach("cycles.read") == "all",
         **budget_facts(
