@@ -131,10 +131,10 @@ class Seat:
         assert [part for part in parts if part not in self.words] == [], self.words
         return self
 
-    def picture(self, path: Path, width: int = WIDE[0]) -> None:
-        """A picture of the whole page."""
-        self.page.set_viewport_size({"width": width, "height": WIDE[1]})
-        self.page.screenshot(path=path, full_page=True)
+    def picture(self, path: Path, width: int, height: int) -> None:
+        """A picture of the top of the page."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.screenshot(path=path)
 
     def examine(self) -> Seat:
         """Find what somebody could not see, reach or understand; once for a page as it stands."""
