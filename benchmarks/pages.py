@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from lxml import html
 from benchmarks.cycle import make_history
 from benchmarks.http import settings_for, speed, start_server
 from ledger.access.users import DEVELOPMENT, User, record_user
+from ledger.aggregates.event_sourced import Said
+from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.config import Settings
 from tests.postgres import DURABLE_SETTING, fresh_database, start_bundled_server, wait_for_server
@@ -36,7 +38,7 @@ from tests.postgres import DURABLE_SETTING, fresh_database, start_bundled_server
 BUDGETS, CYCLES_BEFORE = 100_000, 6
 TIMES = 400
 SEARCHED_TIMES = 20
-WHO = "bench"
+WHO, HELPER = "bench", "helper"
 
 
 def fill(settings: Settings, budgets: int) -> int:
@@ -45,20 +47,47 @@ def fill(settings: Settings, budgets: int) -> int:
     with Ledger(settings) as ledger:
         events = make_history(ledger, budgets, CYCLES_BEFORE)
         ledger.projections.rebuild()
-        user = User(issuer=DEVELOPMENT, subject=WHO, name=WHO, roles=("finance_officer",))
-        record_user(ledger, user, datetime(2026, 3, 20, tzinfo=UTC), WHO)
+        at = datetime.now(UTC)
+        for user in (
+            User(issuer=DEVELOPMENT, subject=WHO, name=WHO, roles=("finance_officer",)),
+            User(
+                issuer=DEVELOPMENT,
+                subject=HELPER,
+                name=HELPER,
+                roles=("support_service",),
+                organisation="BENCH",
+            ),
+        ):
+            record_user(ledger, user, at, WHO)
+        granted: Said = {"effective_on": at.date(), "recorded_at": at, "recorded_by": WHO}
+        for reference in some(budgets):
+            ledger.change(
+                PersonalBudget,
+                reference,
+                lambda budget: budget.grant_access(
+                    organisation_reference="BENCH",
+                    ends_on=at.date() + timedelta(days=30),
+                    **granted,
+                ),
+            )
+        ledger.projections.catch_up()
     return events
 
 
-def milliseconds(client: httpx2.Client, paths: Iterator[str]) -> dict[str, float]:
-    """Open pages one after the other; the first of them only warms up."""
+def some(budgets: int) -> Iterator[str]:
+    """The budgets that are looked at, as far apart as they can be."""
+    return (f"PB{n * (budgets // TIMES) + 1:06d}" for n in range(TIMES))
+
+
+def milliseconds(ask: Callable[[str], httpx2.Response], asked: Iterator[str]) -> dict[str, float]:
+    """Ask one thing after the other; the first of them only warms up."""
     seconds = []
-    for path in paths:
+    for what in asked:
         began = time.perf_counter()
-        answer = client.get(path)
+        answer = ask(what)
         seconds.append(time.perf_counter() - began)
         if answer.status_code != 200:
-            raise SystemExit(f"{path}: {answer.status_code}")
+            raise SystemExit(f"{what}: {answer.status_code} {answer.text}")
     parts = statistics.quantiles(seconds[1:], n=100)
     return {"p50_ms": round(parts[49] * 1000, 1), "p99_ms": round(parts[98] * 1000, 1)}
 
@@ -69,16 +98,22 @@ def looked_at(port: int, budgets: int) -> dict[str, Any]:
         form = html.document_fromstring(client.get("/sign-in").text)
         (token,) = form.xpath("//input[@name='form_token']/@value")
         client.post("/sign-in/believed", data={"form_token": token, "name": WHO, "next": "/"})
-        step = budgets // TIMES
+
+        def check(reference: str) -> httpx2.Response:
+            return client.post(
+                "/v1/status-checks",
+                json={"budget_reference": reference, "date_of_birth": "1950-01-01"},
+                headers={"X-Acting-As": HELPER, "Idempotency-Key": reference},
+            )
+
+        finds = (f"/budgets?find=R{n * 7 + 1:05d}" for n in range(SEARCHED_TIMES))
+        lists = (f"/budgets?page={n + 1}" for n in range(SEARCHED_TIMES))
         return {
-            "budget": milliseconds(
-                client, (f"/budgets/PB{n * step + 1:06d}" for n in range(TIMES))
-            ),
-            "find": milliseconds(
-                client, (f"/budgets?find=R{n * 7 + 1:05d}" for n in range(SEARCHED_TIMES))
-            ),
-            "list": milliseconds(client, (f"/budgets?page={n + 1}" for n in range(SEARCHED_TIMES))),
-            "home": milliseconds(client, ("/" for _ in range(SEARCHED_TIMES))),
+            "budget": milliseconds(client.get, (f"/budgets/{one}" for one in some(budgets))),
+            "status check": milliseconds(check, some(budgets)),
+            "find": milliseconds(client.get, finds),
+            "list": milliseconds(client.get, lists),
+            "home": milliseconds(client.get, ("/" for _ in range(SEARCHED_TIMES))),
         }
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import NamedTuple
+
+from markupsafe import Markup
 
 from ledger.aggregates.payments import Payment, PaymentStatus
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.budget_looks import SEEN, BudgetLook
 from ledger.dates import Period, day_in_england
 from ledger.outbox.register import LetterEntry
-from ledger.projections.words import words
+from ledger.projections.words import day, words
 from ledger.statements.wording import days, new_days, pounds
+from ledger.web.charts import Bar, bar_chart
 
 PAYMENTS_SHOWN = 13
 """A year of four-weekly payments."""
@@ -69,6 +72,22 @@ def payments_told(budget: PersonalBudget, today: date) -> list[PaymentTold]:
         if payment.status != "cancelled"
     ]
     return sorted(told, key=lambda one: one.pay_on, reverse=True)
+
+
+def payments_picture(payments: Iterable[PaymentTold]) -> Markup:
+    """The same payments as bars; what did not arrive is drawn otherwise, and said."""
+    arrived = ("Paid", "Sent", "To be paid")
+    return bar_chart(
+        "What was paid",
+        [
+            Bar(
+                f"{day(one.pay_on)}: {one.status.lower()}",
+                one.amount_pence,
+                "bar" if one.status in arrived else "bar bar--held",
+            )
+            for one in payments
+        ],
+    )
 
 
 def _why(payment: Payment) -> str:

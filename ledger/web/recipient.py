@@ -34,6 +34,7 @@ from ledger.web.own_budget import (
     PAYMENTS_SHOWN,
     letters_told,
     looks_told,
+    payments_picture,
     payments_told,
     statement_years,
 )
@@ -258,6 +259,8 @@ def show(request: Request, reference: str, done: str = "") -> Response:
     budget = PersonalBudget.project(None, history)
     assert budget is not None, "a budget with a statement has a history"
     account = status_of(ledger, budget, today, with_amounts=True)
+    payments = payments_told(budget, today)[:PAYMENTS_SHOWN]
+    fund = made.coming_fund_payment
     return page(
         request,
         "my_budget.html",
@@ -267,7 +270,9 @@ def show(request: Request, reference: str, done: str = "") -> Response:
         weekly=made.weekly,
         next=comes_next(made.coming_payment),
         suspensions=made.suspensions,
-        payments=payments_told(budget, today)[:PAYMENTS_SHOWN],
+        next_of_fund=comes_next(fund) if fund else None,
+        payments=payments,
+        picture=payments_picture(payments),
         returns=budget.spend_returns,
         years=statement_years(budget, today),
         letters=letters_told(entries(ledger, budget_reference=reference, limit=PAYMENTS_SHOWN)),
