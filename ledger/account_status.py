@@ -84,6 +84,9 @@ HOLDS: dict[str, _Hold] = {
     "no-allocation-in-force": _Hold(
         "No support is paid as a direct payment then.", "Support being agreed."
     ),
+    "service-fund-not-held": _Hold(
+        "Nobody holds the service fund yet.", "The council naming the provider."
+    ),
     "payments-are-suspended": _Hold("Payments are suspended.", _ASK),
     # A death is spoken of in person.
     "estate-case-is-open": _Hold("The council has a question.", _ASK),

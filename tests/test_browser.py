@@ -38,7 +38,7 @@ USERS: dict[str, tuple[Role, str, str]] = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, nothing else can run an event loop
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started

@@ -89,6 +89,13 @@ ASKED: dict[str, Asked] = {
     "reported_by": Asked("Who reported the death?"),
     "payment_reference": Asked("Payment"),
     "died_on": Asked("On which day did the recipient die?", "Only if it was the recipient."),
+    "person_reference": Asked("Reference of who acts", "As your care system has it."),
+    "kind": Asked("How is it so?"),
+    "organisation_reference": Asked("Which organisation?", "Its reference, such as OPENDOOR."),
+    "facts": Asked("What may it see?"),
+    "given_by": Asked("Who says so?"),
+    "user_name": Asked("Whose interest is it?", "The name that what they do is recorded under."),
+    "provider_reference": Asked("Which provider?", "Its reference, such as SUNRISE."),
     "need": Asked("Need", "Such as personal care"),
     "funding_stream": Asked("Who funds it?", "Such as social care, or nhs"),
     "starts_on": Asked("First day"),
@@ -117,6 +124,9 @@ ASKED_OF: dict[tuple[str, str], Asked] = {
     ),
     ("request-spend-return", "return_reference"): Asked("Reference of the spend return"),
     ("propose-clawback", "clawback_reference"): Asked("Reference of the clawback"),
+    ("appoint-representative", "kind"): Asked("As what do they act?"),
+    ("declare-interest", "kind"): Asked("Which interest is it?"),
+    ("grant-access", "ends_on"): Asked("What is the last day?", "At most a year on."),
     ("open-estate-case", "case_reference"): Asked("Reference of the estate case"),
 }
 """The same where a command asks for it in words of its own."""
@@ -124,6 +134,8 @@ ASKED_OF: dict[tuple[str, str], Asked] = {
 ANSWERS: dict[str, str] = {
     "net": "taken off the payment",
     "gross": "invoiced separately",
+    "status": "whether payments are being made, without amounts",
+    "status_and_amounts": "the same, and how much the next payment is",
     "excluded": "refused: not permitted in law",
     "repayment": "the person pays it back",
     "deduction": "by instalments from payments",
