@@ -6,15 +6,18 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from fastapi.routing import APIRoute
 from playwright.sync_api import Browser
 
-from ledger.access.roles import Role
+from ledger.access.roles import STAFF, Role
 from ledger.access.users import DEVELOPMENT, User, record_user
 from ledger.application import Ledger
 from ledger.dates import Period
+from ledger.web import PARTS
 from tests.browser import Seat, chromium, listening, reached_by_tab
 from tests.main_job import (
     a_caseload,
@@ -26,15 +29,16 @@ from tests.main_job import (
     tell_budget,
 )
 
-USERS: dict[str, tuple[Role, str, str]] = {
-    "Dev Patel": ("care_coordinator", "", ""),
-    "Alice Morgan": ("finance_officer", "", ""),
-    "Bob Ellis": ("finance_approver", "", ""),
-    "Erin Shaw": ("scheme_manager", "", ""),
-    "Femi Ade": ("auditor", "", ""),
-    "R000001": ("recipient", "R000001", ""),
-    "R000009": ("representative", "R000009", ""),
-    "Open Door 1": ("support_service", "", "OPENDOOR"),
+USERS: dict[str, tuple[tuple[Role, ...], str, str]] = {
+    "Everyone": (tuple(STAFF), "", ""),
+    "Dev Patel": (("care_coordinator",), "", ""),
+    "Alice Morgan": (("finance_officer",), "", ""),
+    "Bob Ellis": (("finance_approver",), "", ""),
+    "Erin Shaw": (("scheme_manager",), "", ""),
+    "Femi Ade": (("auditor",), "", ""),
+    "R000001": (("recipient",), "R000001", ""),
+    "R000009": (("representative",), "R000009", ""),
+    "Open Door 1": (("support_service",), "", "OPENDOOR"),
 }
 
 
@@ -52,12 +56,12 @@ def site(database_url: str, tmp_path: Path) -> Iterator[str]:
     )
     Ledger.initialise(settings)
     with Ledger(settings) as ledger:
-        for name, (role, person, organisation) in USERS.items():
+        for name, (roles, person, organisation) in USERS.items():
             user = User(
                 issuer=DEVELOPMENT,
                 subject=name,
                 name=name,
-                roles=(role,),
+                roles=roles,
                 person_reference=person,
                 organisation=organisation,
             )
@@ -212,3 +216,37 @@ def test_a_representative_sees_the_budget_of_whom_they_act_for(sits: Sits) -> No
     assert seat.heading == "Personal budget PB000002"
     seat.open("/my/budgets/PB000002/access").sees("R000009")
     seat.open("/my/budgets/PB000001").sees("There is no personal budget PB000001")
+
+
+# --- every page ---------------------------------------------------------------------------
+
+WHO_OPENS = {"my": "R000001", "status": "Open Door 1"}
+NO_PAGES = re.compile(r"/file$|/bundle$|^/assets|^/theme|^/sign-in/|^/working/|\{letter\}")
+"""Addresses that answer with a file, lead on, or are there for a moment only."""
+
+
+def pages_of(part: Any) -> list[str]:
+    """The addresses of a module's pages."""
+    return [
+        route.path_format
+        for route in part.router.routes
+        if isinstance(route, APIRoute)
+        and "GET" in (route.methods or ())
+        and not NO_PAGES.search(route.path_format)
+    ]
+
+
+@pytest.mark.parametrize(
+    "pages", [pytest.param(pages_of(part), id=part.__name__) for part in PARTS if pages_of(part)]
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_every_page_is_examined(sits: Sits, pages: list[str]) -> None:
+    seat = sits(WHO_OPENS.get(pages[0].split("/")[1], "Everyone"))
+    for path in pages:
+        cycle = "C2026-01" if path.endswith(("/issue", "/settle")) else "C2026-02"
+        reference = cycle if path.startswith("/cycles") else "PB000001"
+        asked = {"statement": "?from=2026-04-01&to=2027-03-31", "return": "?of=SR1"}
+        last = path.rpartition("/")[2]
+        seat.open(path.replace("{reference}", reference) + asked.get(last, ""))
+        assert seat.page.locator("h1").count() == 1, path
+        assert seat.heading not in ("You cannot see this", "Not found"), path
