@@ -22,6 +22,7 @@ from ledger.aggregates.event_sourced import TOPICS, Recorded
 from ledger.aggregates.payees import PayeeProposed, PayeeType
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
+from ledger.budget_looks import budget_looks_at
 from ledger.contacts import ContactDetails
 from ledger.dates import Period, day_in_england
 from ledger.documents import page
@@ -61,12 +62,14 @@ class Happened(msgspec.Struct, frozen=True):
 
 
 class BudgetHeld(msgspec.Struct, frozen=True):
-    """A budget: its story from the first event, and its statement from the first day."""
+    """A budget: its story from the first event, its statement from the first day, and who looked
+    at it from outside the council."""
 
     reference: str
     story: tuple[Happened, ...]
     statement: Statement
     statement_file: str
+    looks: tuple[dict[str, Any], ...]
 
 
 class PayeeHeld(Private, frozen=True, kw_only=True):
@@ -158,7 +161,7 @@ def _held(
         kept_to=kept.kept_to,
         contact=ledger.contacts.of([person_reference]).get(person_reference),
         signs_in=tuple(users_who_are(ledger.engine, person_reference)),
-        budgets=tuple(_budget(b, history, at) for b, history in histories.items()),
+        budgets=tuple(_budget(ledger, b, history, at) for b, history in histories.items()),
         payees=tuple(_payees(ledger, person_reference, histories)),
         assessments=tuple(opened_of(ledger.people, person_reference)),
         letters=tuple(_letters(ledger, person_reference, files)),
@@ -168,7 +171,7 @@ def _held(
     )
 
 
-def _budget(reference: str, history: list[Recorded], at: datetime) -> BudgetHeld:
+def _budget(ledger: Ledger, reference: str, history: list[Recorded], at: datetime) -> BudgetHeld:
     story = tuple(
         Happened(
             version,
@@ -183,7 +186,8 @@ def _budget(reference: str, history: list[Recorded], at: datetime) -> BudgetHeld
     first = min(event.effective_on for _, _, event in history)
     period = Period(first, max(first, day_in_england(at)))
     file = f"statements/{reference.replace('/', '-')}.html"
-    return BudgetHeld(reference, story, statement_of(reference, history, period), file)
+    looks_at = tuple(look._asdict() for look in budget_looks_at(ledger, reference))
+    return BudgetHeld(reference, story, statement_of(reference, history, period), file, looks_at)
 
 
 def _payees(

@@ -16,6 +16,7 @@ from lxml import html
 from ledger.access.users import DEVELOPMENT, User, record_user
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
+from ledger.budget_looks import record_look
 from ledger.erasure import place_hold
 from ledger.errors import PersonUnknown
 from ledger.payee_looks import look_at_payee
@@ -56,6 +57,8 @@ def test_all_that_is_held_is_in_it(ledger: Ledger) -> None:
         ledger, payee.payee_reference, reason="audit", looked_at=IMPORTED_AT, looked_by="oscar"
     )
     place_hold(ledger, WILL, "complaint", recorded_at=IMPORTED_AT, recorded_by="sue")
+    record_look(ledger, "PB000001", seen="status", looked_at=AT, looked_by="pat",
+                organisation_reference="ACME")  # fmt: skip
     held = everything(ledger)
     assert (held["name"], held["date_of_birth"]) == ("Will Featherstone", "1931-07-19")
     assert held["contact"]["address"] == ["7 Quince Row", "EX2 3AB"]
@@ -64,6 +67,7 @@ def test_all_that_is_held_is_in_it(ledger: Ledger) -> None:
         sentence(recorded.event) for recorded in ledger.history(PersonalBudget, "PB000001")
     ]
     assert budget["statement"]["totals"]["paid_pence"] == 66_820
+    assert [look["looked_by"] for look in budget["looks"]] == ["pat"]
     accounts = {p["details"]["account_number"]: p for p in held["payees"]}
     assert accounts.keys() == {"31415926", "27182882"}
     assert accounts["31415926"]["looks"][0]["looked_by"] == "oscar"
