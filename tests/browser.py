@@ -144,18 +144,19 @@ class Seat:
         if self.examined.get(where) == shape:
             return self
         self.examined[where] = shape
+        if self._script:  # axe-core is script itself
+            self.page.evaluate(AXE.read_text("utf-8"))
         for width, height in (ENLARGED, PHONE, WIDE):
             self.page.set_viewport_size({"width": width, "height": height})
             wide = self.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{where} is {wide} pixels wide on a screen of {width}"
-            found = _found_by_axe(self.page) if self._script else []  # it is script itself
+            found = _found_by_axe(self.page) if self._script else []
             assert not found, "\n".join([f"{where} at {width} pixels", *found])
         assert not self.complaints, self.complaints
         return self
 
 
 def _found_by_axe(page: Page) -> list[str]:
-    page.evaluate(AXE.read_text("utf-8"))
     found: dict[str, Any] = page.evaluate(
         "values => axe.run(document, {runOnly: values, resultTypes: ['violations']})", STANDARDS
     )

@@ -1,4 +1,7 @@
-"""A recipient's own pages, those of who acts for them, and a support service's one."""
+"""A recipient's own pages, those of who acts for them, and a support service's one.
+
+On SQLite: what the pages call is tested on both databases, and a browser walks them on both.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,9 @@ GRANT = {"organisation_reference": "acme", "facts": "status", "months": "3"}
 
 
 @pytest.fixture
-def site(database_url: str, tmp_path: Path) -> Iterator[Site]:
+def site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
     """Siân can be paid, and Dora may come to act for her; Rhys has another budget."""
-    with a_site(database_url, tmp_path, council_phone="01234 567890") as site:
+    with a_site(sqlite_url, tmp_path, council_phone="01234 567890") as site:
         make_payable(staff(site))
         open_budget(staff(site), "PB000002", "R000002")
         site.add_user("siân", "recipient", person_reference="R000001")

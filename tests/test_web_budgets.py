@@ -1,4 +1,7 @@
-"""Finding a budget, and the page of one."""
+"""Finding a budget, and the page of one.
+
+On SQLite: what the pages call is tested on both databases, and a browser walks them on both.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ AT = "/budgets/PB000001"
 
 
 @pytest.fixture
-def site(database_url: str, tmp_path: Path) -> Iterator[Site]:
-    with a_site(database_url, tmp_path) as site:
+def site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
+    with a_site(sqlite_url, tmp_path) as site:
         take_in(site.ledger, a_caseload(*(a_row(number) for number in range(1, 4))))
         site.add_user("amira", "finance_officer")
         site.add_user("carys", "care_coordinator")

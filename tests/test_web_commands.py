@@ -1,4 +1,7 @@
-"""What staff record on a budget: forms made from the commands, tried first, then recorded."""
+"""What staff record on a budget: forms made from the commands, tried first, then recorded.
+
+On SQLite: what the pages call is tested on both databases, and a browser walks them on both.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,8 @@ AT = "/budgets/PB000001"
 
 
 @pytest.fixture
-def site(database_url: str, tmp_path: Path) -> Iterator[Site]:
-    with a_site(database_url, tmp_path) as site:
+def site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
+    with a_site(sqlite_url, tmp_path) as site:
         take_in(site.ledger, a_caseload(a_row(1), a_row(2)))
         site.add_user("amira", "finance_officer")
         site.add_user("bilal", "finance_approver")
