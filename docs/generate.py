@@ -27,6 +27,7 @@ from docs.assessment_page import assessment_page
 from docs.letters_page import letters_page
 from docs.markdown import code, page, paragraph, table
 from docs.rates_page import rates_page
+from docs.roles_page import roles_page
 from ledger.aggregates.bank_report import QUEUED_BECAUSE
 from ledger.aggregates.care_decisions import LAWFUL_EXCLUSIONS
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
@@ -421,8 +422,8 @@ def codes_page() -> str:
         "listed with the [events](events.md) that hold them.",
         "## Grounds on which a direct payment may be refused",
         "`pbledger budget offer-direct-payment --outcome excluded` needs one of these as its "
-        "`--reason-code`. The court order behind the first is criminal-offence data and is never "
-        "held here.",
+        "`--reason-code`. Which one it was is sealed, in no event, and shown only to who looks "
+        "(`pbledger person look`). The court order behind the first is held nowhere here.",
         table(("Code", "Source"), [(code(k), v) for k, v in LAWFUL_EXCLUSIONS.items()]),
         "## Why the bank sent a payment back",
         "`pbledger budget return-payment` takes the code of the bank's report (Bacs ARUCS).",
@@ -506,6 +507,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "rates.md": rates_page,
     "read-tables.md": read_tables_page,
     "refusals.md": refusals_page,
+    "roles.md": roles_page,
     "settings.md": settings_page,
 }
 """The pages of docs/reference/ that are made here."""

@@ -54,6 +54,7 @@ from ledger.payee_proposals import Proposal
 from ledger.people import People, PersonDetails
 from ledger.projections import all_projections
 from ledger.provider_details import ProviderDetails
+from ledger.restricted import Restricted
 from ledger.store import Beside, PostgresRecorder, SQLiteRecorder
 
 TAggregate = TypeVar("TAggregate", bound=EventSourced)
@@ -87,6 +88,7 @@ class Ledger(Application[UUID]):
         self.people = People(self.engine, self.keyring)
         self.payee_names = PayeeNames(self.people, provider(settings.confirmation_of_payee))
         self.contacts = Contacts(self.people)
+        self.restricted = Restricted(self.people)
         self.provider_details = ProviderDetails(self.engine, self.keyring)
         self.modulus_tables = ModulusTables(self.engine)
         self.projections = all_projections(self.engine, self.recorder)
@@ -188,8 +190,11 @@ class Ledger(Application[UUID]):
             events = aggregate.collect_events()
             if dry_run:
                 return aggregate
+            rows = list(beside(aggregate, events)) if beside else []
+            if isinstance(aggregate, PersonalBudget) and (grounds := aggregate.collect_grounds()):
+                rows.append(self.restricted.set_apart(aggregate, grounds, events))
             try:
-                self.append(events, beside(aggregate, events) if beside else ())
+                self.append(events, rows)
             except IntegrityError:
                 continue
             return aggregate

@@ -12,17 +12,31 @@ _DURABLE_RIGHTS = {
     "payee_details": "SELECT, INSERT, DELETE",
     "returned_names": "SELECT, INSERT, DELETE",
     "payee_looks": "SELECT, INSERT",  # who looked stays
+    "budget_looks": "SELECT, INSERT",
+    "users": "SELECT, INSERT",  # who had which role stays
+    "user_names": "SELECT, INSERT",
+    "web_sessions": "SELECT, INSERT, UPDATE, DELETE",
+    "refused_requests": "SELECT, INSERT",  # what was refused stays
+    "refused_counts": "SELECT, INSERT, UPDATE",
     "financial_assessments": "SELECT, INSERT, DELETE",
     "contact_details": "SELECT, INSERT, DELETE",
     "letters": "SELECT, INSERT, UPDATE, DELETE",
     "letters_position": "SELECT, UPDATE",
+    "restricted_facts": "SELECT, INSERT",
+    "person_looks": "SELECT, INSERT",
+    "legal_holds": "SELECT, INSERT",
+    "erasures": "SELECT, INSERT",
     "provider_details": "SELECT, INSERT",
     "provider_accounts": "SELECT, INSERT",  # what was verified stays what is paid
-    "bank_files": "SELECT, INSERT",
-    "bank_reports": "SELECT, INSERT",
+    "bank_files": "SELECT, INSERT, UPDATE (sealed)",  # emptied when their time is over
+    "bank_reports": "SELECT, INSERT, UPDATE (sealed)",
     "modulus_tables": "SELECT, INSERT",  # a table is never changed: another version is loaded
     "idempotency_keys": "SELECT, INSERT, DELETE",
 }
+_NUMBERED = (
+    "payee_looks", "users", "budget_looks", "restricted_facts", "person_looks", "legal_holds",
+    "refused_requests",
+)  # fmt: skip
 
 
 def grant(engine: Engine, role: str) -> None:
@@ -61,7 +75,7 @@ def grant(engine: Engine, role: str) -> None:
             f"ON stored_events TO {name}",
             f"GRANT USAGE ON SEQUENCE {sequence} TO {name}",
             f"GRANT EXECUTE ON FUNCTION stored_events_append TO {name}",
-            f"GRANT USAGE ON SEQUENCE payee_looks_number_seq TO {name}",
+            *(f"GRANT USAGE ON SEQUENCE {table}_number_seq TO {name}" for table in _NUMBERED),
         ]
         for table, rights in _DURABLE_RIGHTS.items():
             statements.append(f"REVOKE ALL ON {table} FROM {name}")

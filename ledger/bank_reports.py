@@ -31,6 +31,7 @@ from ledger.bank.reports import Report, read_report
 from ledger.config import Settings
 from ledger.durable import bank_files, bank_reports
 from ledger.errors import (
+    BankFileErased,
     ConcurrentChange,
     ReportAboutUnknownFile,
     ReportForAnotherUser,
@@ -163,12 +164,15 @@ def _brought_in(report: BankReport, **how: Any) -> ReportBroughtIn:
 
 
 def report_file(ledger: Ledger, reference: str) -> bytes:
-    """The very bytes of a report. Raises `ReportNotFound`."""
+    """The very bytes of a report. Raises `ReportNotFound`, and `BankFileErased` once its time is
+    over."""
     query = select(bank_reports.c.sealed).where(bank_reports.c.report_reference == reference)
     with ledger.engine.connect() as connection:
         sealed = connection.execute(query).scalar()
     if sealed is None:
         raise ReportNotFound(f"There is no bank report {reference}.")
+    if not sealed:
+        raise BankFileErased(f"The bank report {reference} is kept no more.")
     return ledger.keyring.open(
         ledger.keyring.file_key, sealed, place("bank_reports.sealed", reference)
     )

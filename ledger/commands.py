@@ -59,6 +59,9 @@ _CODE = re.compile(r"[a-z0-9_]{1,40}")
 _WRITTEN: dict[str, tuple[re.Pattern[str], str]] = {
     "reference": (_CAPITAL_REFERENCE, "1 to 20 of A to Z, 0 to 9, - and /"),
     "recipient_reference": (_CAPITAL_REFERENCE, "1 to 20 of A to Z, 0 to 9, - and /"),
+    "person_reference": (_CAPITAL_REFERENCE, "1 to 20 of A to Z, 0 to 9, - and /"),
+    "organisation_reference": (_CAPITAL_REFERENCE, "1 to 20 of A to Z, 0 to 9, - and /"),
+    "organisation": (_CAPITAL_REFERENCE, "1 to 20 of A to Z, 0 to 9, - and /"),
     "need": (_CODE, "a code of a to z, 0 to 9 and _, at most 40 long"),
     "funding_stream": (_CODE, "a code of a to z, 0 to 9 and _, at most 40 long"),
 }

@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 FileFormat = Literal["bacs18", "bacs18-multi", "pain.001.001.03", "pain.001.001.09"]
 ServiceLevel = Literal["NURG", "URNS", "URGP"]
 
+_SAFE_URL = r"^$|^https://[^\s?#]+$|^http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/[^\s?#]*)?$"
+
 
 class Settings(BaseSettings):
     """Every setting of the ledger; each is an environment variable with the prefix LEDGER_."""
@@ -29,6 +31,12 @@ class Settings(BaseSettings):
     )
     acting_as: str = Field(default="", description="Who is acting, when --as is not given.")
     council_name: str = Field(default="Example Council", description="The council's name on pages.")
+    council_colour: str = Field(
+        default="#1d4f5f",
+        pattern=r"^#[0-9a-fA-F]{6}$",
+        description="The colour of the pages' header; the words on it are white or black, "
+        "whichever are read more easily.",
+    )
     council_address: str = Field(
         default="", description="The council's postal address on letters, in one line."
     )
@@ -219,7 +227,101 @@ class Settings(BaseSettings):
         description="How often a scheduler that waits tries to lead, and one that leads makes "
         "sure that it still does.",
     )
+    retention_years: int = Field(
+        default=6,
+        ge=1,
+        le=100,
+        description="How many whole financial years what is held about a person is kept, after the "
+        "one in which the last thing was recorded on the last of their budgets. Then they may be "
+        "erased.",
+    )
+    development_sign_in: bool = Field(
+        default=False,
+        description="Whether people on this machine are believed who they say they are, without "
+        "proof. For trying things out; never where there is real money.",
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8000",
+        pattern=_SAFE_URL,
+        description="Where people and programs find this server, as their browsers see it: https, "
+        "unless it is this machine. People come back to it from where they signed in.",
+    )
+    oidc_issuer: str = Field(
+        default="",
+        pattern=_SAFE_URL,
+        description="Where the council's staff sign in, and programs get their tokens: the issuer "
+        "of an OpenID Connect provider, exactly as it names itself.",
+    )
+    oidc_client_id: str = Field(
+        default="", description="With LEDGER_OIDC_ISSUER: what this server is called there."
+    )
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="With LEDGER_OIDC_ISSUER: what proves that it is."
+    )
+    oidc_scopes: str = Field(
+        default="openid profile",
+        description="With LEDGER_OIDC_ISSUER: the scopes to ask for, with spaces between them.",
+    )
+    oidc_name_claim: str = Field(
+        default="preferred_username",
+        description="With LEDGER_OIDC_ISSUER: the claim with the name under which the acts of "
+        "someone who is not yet a user are recorded.",
+    )
+    oidc_roles_claim: str = Field(
+        default="roles",
+        description="With LEDGER_OIDC_ISSUER: the claim that says what someone is, with a dot "
+        "before each part within a part: realm_access.roles.",
+    )
+    oidc_roles: dict[str, str] = Field(
+        default={},
+        description="With LEDGER_OIDC_ISSUER: which of its values, or which scope of a program, "
+        'gives which role, in JSON: {"finance-team": "finance_officer"}.',
+    )
+    oidc_audience: str = Field(
+        default="",
+        description="With LEDGER_OIDC_ISSUER: what programs' access tokens must be meant for; "
+        "another name than the client id. Without it no program has a way in.",
+    )
+    recipients_oidc_issuer: str = Field(
+        default="",
+        pattern=_SAFE_URL,
+        description="Where recipients, and those who act for them, sign in. It says who they are; "
+        "what they may do is recorded here.",
+    )
+    recipients_oidc_client_id: str = Field(
+        default="",
+        description="With LEDGER_RECIPIENTS_OIDC_ISSUER: what this server is called there.",
+    )
+    recipients_oidc_client_secret: SecretStr | None = Field(
+        default=None,
+        description="With LEDGER_RECIPIENTS_OIDC_ISSUER: what proves that it is.",
+    )
+    sign_in_failures: int = Field(
+        default=20,
+        ge=3,
+        le=1000,
+        description="How often signing in may fail in five minutes, from one address or under one "
+        "name, before nobody can sign in from there or under it for a while.",
+    )
+    session_idle_minutes: int = Field(
+        default=30, ge=5, le=120, description="Who has done nothing for so long must sign in again."
+    )
+    session_longest_hours: int = Field(
+        default=10, ge=1, le=24, description="After so long everybody must sign in again."
+    )
+    requests_per_minute_by_an_actor: int = Field(
+        default=600,
+        ge=0,
+        description="So many requests a minute each person or program may make of one server "
+        "process; 0: as many as they like.",
+    )
+    requests_per_minute_from_an_address: int = Field(
+        default=3_000,
+        ge=0,
+        description="The same of each address, behind which there may be a whole office.",
+    )
     host: str = Field(
-        default="127.0.0.1", description="Where the server listens; loopback only for now."
+        default="127.0.0.1",
+        description="Where the server listens: this machine only, behind a proxy that speaks TLS.",
     )
     port: int = Field(default=8000, description="The port the server listens on.")

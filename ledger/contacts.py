@@ -1,4 +1,4 @@
-"""How people want to be written to: sealed under their key, and erased with it.
+"""Who people are and how they want to be written to: sealed under their key, and erased with it.
 
 A durable table and not the log: a correction takes the place of what was there, so that an old
 address is gone, and only who wrote the new one and when is kept.
@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 import msgspec
 from sqlalchemy import column, delete, insert, select, table
 from sqlalchemy.exc import IntegrityError
 
+from ledger.commands import require_keepable
 from ledger.database import writing
 from ledger.durable import people as people_table
-from ledger.errors import ChannelUnusable, ConcurrentChange, UnreadableAddress, UnreadableEmail
+from ledger.errors import (
+    ChannelUnusable,
+    ConcurrentChange,
+    InvalidValue,
+    UnreadableAddress,
+    UnreadableEmail,
+)
 from ledger.keyring import place
 from ledger.letter_tables import contact_details
-from ledger.people import People, chunks, moment_text
+from ledger.people import People, PersonDetails, chunks, moment_text
 from ledger.private import Private
 from ledger.store import Beside
 
@@ -42,6 +49,17 @@ class ContactDetails(Private, frozen=True, kw_only=True):
     address: tuple[str, ...] = ()
     email: str = ""
     large_print: bool = False
+
+
+def new_person(person_reference: str, name: str, date_of_birth: date) -> PersonDetails:
+    """Checked and tidied details of a person. Raises `InvalidValue`."""
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= 140:
+        raise InvalidValue("name must be 1 to 140 characters.", field="name")
+    require_keepable(person_reference, "reference")
+    require_keepable(name, "name")
+    require_keepable(date_of_birth, "date_of_birth")
+    return PersonDetails(person_reference, name, date_of_birth)
 
 
 def new_contact(

@@ -74,6 +74,11 @@ def financial_year(day: date) -> str:
     return f"{first}/{(first + 1) % 100:02d}"
 
 
+def financial_year_end(day: date) -> date:
+    """The 31 March on which the year a day falls in ends."""
+    return date(day.year + (day.month > 3), 3, 31)
+
+
 class WorkingDays:
     """The days banks work: not a weekend, not a bank holiday, and never a guess.
 

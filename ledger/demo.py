@@ -15,7 +15,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
-from ledger.aggregates.event_sourced import Recorded, Said, stream_id
+from ledger.access.users import User
+from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.payments import PaymentReissued, PaymentReturned
 from ledger.aggregates.personal_budget import PersonalBudget
@@ -35,29 +36,26 @@ from ledger.dates import Period, four_weekly
 from ledger.demo_data import caseload_csv, returned_credit_xml
 from ledger.demo_folder import REPORT, NotOurs, make_anew, settings_in
 from ledger.demo_summary import CycleStory, Summary, View, summary_page
-from ledger.entitlement import entitlement
+from ledger.demo_users import ALICE, BOB, CAROL, DEV, USERS, add_users
+from ledger.demo_views import AS_OF, EARLIER, FIRST_PERIOD, REVISED, views
 from ledger.money import format_pounds as pounds
 from ledger.payment_run import approve_cycle, bank_file, issue_cycle, prepare_cycle, settle_cycle
 from ledger.projections.audit import sentence
-from ledger.projections.balances import all_balances, balances_of
+from ledger.projections.balances import all_balances
 from ledger.projections.postings import ACCOUNTS
 from ledger.projections.suspense import suspense
 from ledger.providers import propose_provider_account, register_provider
 from ledger.statements.breakdown import breakdown_of
 from ledger.verification import Verification, verify_ledger
 
-ALICE, BOB, CAROL = "Alice Morgan", "Bob Ellis", "Carol Dean"
-STEPS = 16
+STEPS = 18
 EXAMPLE = Path(__file__).parents[1] / "examples" / "caseload.csv"
 FIRST, SECOND = "C2026-01", "C2026-02"
-FIRST_PERIOD, SECOND_PERIOD = four_weekly(date(2026, 4, 6)), four_weekly(date(2026, 5, 4))
-REVISED, RETURNED, SUSPENDED = "PB000015", "PB000025", "PB000046"
-"""Three budgets to which something happens between the two cycles."""
+SECOND_PERIOD = four_weekly(date(2026, 5, 4))
+RETURNED, SUSPENDED = "PB000025", "PB000046"
+"""Budgets to which something happens between the two cycles, beside the one that is revised."""
 
 PROVIDER = "SUNRISE"
-
-AS_OF = date(2026, 5, 1)
-EARLIER, LATER = datetime(2026, 4, 17, 17, tzinfo=UTC), datetime(2026, 4, 24, 17, tzinfo=UTC)
 
 
 def said(who: str, day: date, hour: int = 10, effective_on: date | None = None) -> Said:
@@ -106,6 +104,11 @@ class Demo:
         with self.step("Make a ledger (SQLite)"):
             make_anew(self.folder)
             self.tell(f"{self.folder / 'ledger.db'}, and its key in {self.folder / 'ledger.key'}")
+
+    def users(self, ledger: Ledger) -> None:
+        with self.step("Say who may sign in, and with which role"):
+            add_users(ledger)
+            self.tell(", ".join(f"{user.name} ({_roles(user)})" for user in USERS))
 
     def caseload(self, ledger: Ledger) -> None:
         with self.step("Import the council's caseload"):
@@ -242,6 +245,24 @@ class Demo:
                 review_on=date(2026, 5, 18),
             )  # fmt: skip
 
+    def others(self, ledger: Ledger) -> None:
+        """What the recipient, and who acts for another, see and do on pages of their own."""
+        with self.step("Somebody acts for a recipient, and another lets a support service look"):
+            day = date(2026, 4, 23)
+            self.change(
+                ledger, RETURNED, "appoint_representative", said(DEV, day),
+                person_reference="R000250", kind="nominated_person",
+            )  # fmt: skip
+            self.change(
+                ledger, REVISED, "grant_access", said("R000015", day),
+                organisation_reference="OPENDOOR", ends_on=date(2027, 4, 22),
+            )  # fmt: skip
+            self.change(
+                ledger, REVISED, "request_spend_return", said(CAROL, day),
+                return_reference="SR1", period=Period(date(2026, 4, 6), date(2026, 7, 5)),
+                due_on=date(2026, 8, 5),
+            )  # fmt: skip
+
     def change(
         self, ledger: Ledger, reference: str, command: str, accompanied: Said, **facts: object
     ) -> None:
@@ -279,15 +300,15 @@ class Demo:
             show_events(self.screen, f"{REVISED}, all that is known now", later)
             self.screen.say()
             self.tell(f"On 17 April only the first {len(earlier)} of these had been recorded.")
-            views = list(_views(ledger))
-            rows = [tuple(view) for view in views]
+            asked = list(views(ledger))
+            rows = [tuple(view) for view in asked]
             columns = ("Asked", ">As known on 17 April", ">As known on 24 April")
             self.screen.table("The same question, asked at two moments", columns, rows)
             self.screen.say()
             self.tell("The rise was recorded on 21 April and took effect on 13 April: no earlier")
             self.tell("answer was edited, and the difference is in the second cycle as a line of")
             self.tell("its own.")
-        return Replay(earlier, later, views)
+        return Replay(earlier, later, asked)
 
     def verify(self, ledger: Ledger) -> Verification:
         with self.step("Verify everything from the log"):
@@ -298,38 +319,12 @@ class Demo:
         return found
 
 
-def _views(ledger: Ledger) -> Iterator[View]:
-    """Questions about one budget, answered as they would have been at two moments."""
-    earlier, later = (ledger.budget(REVISED, known_at) for known_at in (EARLIER, LATER))
-    day = date(2026, 4, 20)
-    yield View(
-        "The weekly budget on 20 April 2026",
-        *(pounds(budget.weekly_budget_pence(day)) for budget in (earlier, later)),
-    )
-    yield View(
-        "Owed for 6 April to 3 May 2026, after the contribution",
-        *(
-            pounds(sum(line.amount_pence for line in entitlement(budget.terms, FIRST_PERIOD)))
-            for budget in (earlier, later)
-        ),
-    )
-    stream = stream_id(PersonalBudget.STREAM, REVISED).hex
-    paid = [
-        -balances_of(ledger.engine, stream, day, known_at).get("bank", 0)
-        for known_at in (EARLIER, LATER)
-    ]
-    yield View("Paid by the bank by 20 April 2026", *map(pounds, paid))
-    yield View(
-        "Still owed to 3 May 2026",
-        *(pounds(budget.payment_due(FIRST_PERIOD).amount_pence) for budget in (earlier, later)),
-    )
-
-
 def run(folder: Path) -> Verification:
     """Tell the whole story in a folder. Raises `NotOurs` before touching anything."""
     demo = Demo(folder)
     demo.make()
     with Ledger(demo.settings) as ledger:
+        demo.users(ledger)
         demo.caseload(ledger)
         demo.provider(ledger)
         first = demo.prepare(ledger, FIRST, FIRST_PERIOD, date(2026, 4, 2), date(2026, 3, 26))
@@ -337,6 +332,7 @@ def run(folder: Path) -> Verification:
         demo.settle(ledger, FIRST, date(2026, 4, 2))
         demo.comes_back(ledger)
         demo.between(ledger)
+        demo.others(ledger)
         second = demo.prepare(ledger, SECOND, SECOND_PERIOD, date(2026, 5, 1), date(2026, 4, 24))
         demo.approve_and_issue(ledger, second, date(2026, 4, 27), date(2026, 4, 28))
         demo.settle(ledger, SECOND, date(2026, 5, 1))
@@ -361,6 +357,10 @@ def run(folder: Path) -> Verification:
     return verification
 
 
+def _roles(user: User) -> str:
+    return ", ".join(user.roles).replace("_", " ")
+
+
 def _what_next(demo: Demo) -> None:
     demo.screen.say(f"\nAll done in {perf_counter() - demo.began:.1f} s. What to try next:\n")
     program = Path(sys.executable).with_name("pbledger")
@@ -376,6 +376,7 @@ def _what_next(demo: Demo) -> None:
         f"{name} cycle totals {SECOND}",
         f"{name} --as you cycle prepare C2026-03 --from 2026-06-01 --pay-on 2026-05-29",
         f"{name} verify",
+        f"{name} serve",
         f"{name} --help",
     ):
         demo.screen.say(f"  {command}")

@@ -21,6 +21,9 @@ BANK = {
     "bacs_account_name": "EXAMPLE COUNCIL",
 }
 
+SIGN_IN = {"development_sign_in": "true"}
+"""Nobody has to prove who they are; that works on this machine only."""
+
 
 class NotOurs(Exception):
     """Something of that name is there that the demo did not make; it is left alone."""
@@ -37,7 +40,7 @@ def make_anew(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     mark.write_text("What is in this folder is made by `make demo`, and taken away by it.\n")
     Ledger.initialise(settings_in(folder))
-    here = [f"LEDGER_{name.upper()}={value}\n" for name, value in BANK.items()]
+    here = [f"LEDGER_{name.upper()}={value}\n" for name, value in {**BANK, **SIGN_IN}.items()]
     write_whole(folder / ".env", "".join(here).encode())
 
 

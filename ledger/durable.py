@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
 durable = MetaData(
     naming_convention={
@@ -50,6 +50,18 @@ payee_looks = Table(
     Column("looked_at", Text, nullable=False),
     Column("looked_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
+)
+
+budget_looks = Table(
+    "budget_looks",
+    durable,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("budget_reference", Text, nullable=False, index=True),
+    Column("looked_at", Text, nullable=False),
+    Column("looked_by", Text, nullable=False),
+    Column("organisation_reference", Text, nullable=False),
+    Column("seen", Text, nullable=False),
+    Index("ix_budget_looks_looked_by", "looked_by", "looked_at"),
 )
 
 provider_details = Table(
@@ -121,4 +133,60 @@ idempotency_keys = Table(
     Column("status", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("recorded_at", Text, nullable=False),
+)
+
+users = Table(
+    "users",
+    durable,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("person_reference", Text, nullable=False),
+    Column("organisation", Text, nullable=False),
+    Column("is_disabled", Boolean, nullable=False),
+    Column("recorded_at", Text, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    Index("ix_users_issuer", "issuer", "subject"),
+)
+
+user_names = Table(
+    "user_names",
+    durable,
+    Column("name", Text, primary_key=True),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+)
+
+web_sessions = Table(
+    "web_sessions",
+    durable,
+    Column("number_sha256", Text, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("ends_at", Text, nullable=False, index=True),
+)
+
+refused_requests = Table(
+    "refused_requests",
+    durable,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("refused_at", Text, nullable=False),
+    Column("refused_by", Text, nullable=False, index=True),
+    Column("address", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("permission", Text, nullable=False),
+    Column("budget_reference", Text, nullable=False, index=True),
+    Column("code", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("request_id", Text, nullable=False),
+)
+
+refused_counts = Table(
+    "refused_counts",
+    durable,
+    Column("hour", Text, primary_key=True),
+    Column("who", Text, primary_key=True),
+    Column("refusals", Integer, nullable=False),
 )

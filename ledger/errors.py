@@ -22,6 +22,8 @@ class Refusal(Exception):
     status: ClassVar[int] = 422
     retryable: ClassVar[bool] = False
     rule: ClassVar[str] = "The command was refused."
+    conceals = False
+    """Set on one that says nothing is there because who asks may not know of it."""
 
     def __init__(self, sentence: str = "", **details: Any) -> None:
         super().__init__(sentence or self.rule)
@@ -32,6 +34,104 @@ class Refusal(Exception):
         words = "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__)
         cls.code = words.lstrip("-")
         cls.rule = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
+
+
+# --- who asks -----------------------------------------------------------------------------
+
+
+class NotSignedIn(Refusal):
+    """Whoever asks must say who they are, and prove it."""
+
+    status = 401
+
+
+class TokenRefused(Refusal):
+    """The access token must be one that the identity provider issued for this server, and still
+    valid."""
+
+    status = 401
+
+
+class SignInFailed(Refusal):
+    """Signing in did not work. Start again from the page to sign in."""
+
+    status = 400
+
+
+class NotKnownHere(Refusal):
+    """Whoever proved who they are must also have a role here."""
+
+    status = 403
+
+
+class TooManyAttempts(Refusal):
+    """Signing in failed too often from this address or under this name. Wait, then try again."""
+
+    status = 429
+    retryable = True
+
+
+class IdentityProviderUnavailable(Refusal):
+    """The service that people sign in with did not answer. Try again in a few minutes."""
+
+    status = 503
+    retryable = True
+
+
+class InvalidSignInSettings(Refusal):
+    """The settings of the identity provider must be whole and agree with each other."""
+
+    status = 500
+
+
+class NotPermitted(Refusal):
+    """None of your roles has the permission that this needs."""
+
+    status = 403
+
+
+class TooManyRequests(Refusal):
+    """Only so many requests a minute are answered, by who asks and by where from."""
+
+    status = 429
+    retryable = True
+
+
+class AddressUnreadable(Refusal):
+    """An address is at most 8,000 bytes long, and what is asked in it UTF-8 without control
+    characters."""
+
+    status = 400
+
+
+class HeadersUnreadable(Refusal):
+    """A request has at most 100 headers, and those that say who asks for what only once."""
+
+    status = 400
+
+
+class MediaTypeNotTaken(Refusal):
+    """A body must be of a kind that its address takes, text in UTF-8, and not compressed."""
+
+    status = 415
+
+
+class HeadersTooLarge(Refusal):
+    """A request's headers may be at most 32,000 bytes together."""
+
+    status = 431
+
+
+class UserNotFound(Refusal):
+    """There is no user with that name."""
+
+    status = 404
+
+
+class UserNameTaken(Refusal):
+    """A name under which someone's acts are recorded is theirs for ever."""
+
+    status = 409
 
 
 # --- input that cannot be read ------------------------------------------------------------
@@ -444,6 +544,59 @@ class PaymentHasLeft(Refusal):
     status = 409
 
 
+class InterestInBudget(Refusal):
+    """Nobody acts on their own budget, or on that of someone close to them."""
+
+    status = 403
+
+
+class InterestNotFound(Refusal):
+    """Nobody of that name has an interest in this budget."""
+
+    status = 404
+
+
+class RepresentativeIsRecipient(Refusal):
+    """Nobody is appointed to act for themselves."""
+
+
+class RepresentativeNotFound(Refusal):
+    """That person does not act for the recipient of this budget."""
+
+    status = 404
+
+
+class TakesEffectLater(Refusal):
+    """Who acts for a recipient is recorded on the day it takes effect or after it, not before."""
+
+
+class NobodyActsForRecipient(Refusal):
+    """Only someone who acts for the recipient can give consent for them."""
+
+
+class GrantNotTimeBoxed(Refusal):
+    """Access is granted to a day, on or after the day it begins and at most 366 days later."""
+
+
+class AccessNotGranted(Refusal):
+    """That organisation has no access to this budget that could be taken back."""
+
+    status = 404
+
+
+class StatusNotAvailable(Refusal):
+    """There is no account with these details whose status you may see."""
+
+    status = 404
+
+
+class TooManyWrongChecks(Refusal):
+    """After 10 checks in an hour that found nothing, ask again when the hour is over."""
+
+    status = 429
+    retryable = True
+
+
 class SamePersonProposed(Refusal):
     """Someone other than the person who proposed it must decide."""
 
@@ -517,6 +670,48 @@ class LetterUnreadable(Refusal):
 
 class PersonUnknown(Refusal):
     """The person was never recorded here, or has been erased."""
+
+    status = 404
+
+
+class PersonErased(Refusal):
+    """The person was erased; should they come back, they get a reference of their own anew."""
+
+    status = 409
+
+
+class PersonHasOpenBudget(Refusal):
+    """Nobody is erased while a budget of theirs is open."""
+
+    status = 409
+
+
+class RetentionNotOver(Refusal):
+    """What is held about a person is kept until the time set for it is over."""
+
+    status = 409
+
+
+class LegalHold(Refusal):
+    """Nobody is erased while a legal hold stands."""
+
+    status = 409
+
+
+class LegalHoldNotFound(Refusal):
+    """There is no such legal hold on the person to be released."""
+
+    status = 404
+
+
+class RestrictedFactUnknown(Refusal):
+    """Nothing of that kind is recorded about the person."""
+
+    status = 404
+
+
+class BankFileErased(Refusal):
+    """The time for which bank files are kept is over, and the contents of this one are gone."""
 
     status = 404
 

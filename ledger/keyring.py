@@ -46,6 +46,7 @@ class Keyring:
             raise KeyFileUnusable()
         self._wrapping_key = _sub_key(master, b"pbledger/wrapping/v1")
         self._fingerprint_key = _sub_key(master, b"pbledger/fingerprint/v1")
+        self._request_key = _sub_key(master, b"pbledger/requests/v1")
         self.file_key = _sub_key(master, b"pbledger/bank-files/v1")
 
     @classmethod
@@ -112,6 +113,13 @@ class Keyring:
         account = parse_sort_code(sort_code) + parse_account_number(account_number)
         told = place(account, *also).encode()
         return hmac.digest(self._fingerprint_key, told, hashlib.sha256).hex()[:32]
+
+    def request_digest(self, request: bytes) -> str:
+        """64 hex characters, the same for the same request; not computable without the key.
+
+        Keyed because a request may hold an account or a date of birth, which can be tried.
+        """
+        return hmac.digest(self._request_key, request, hashlib.sha256).hex()
 
 
 def _sub_key(master: bytes, purpose: bytes) -> bytes:

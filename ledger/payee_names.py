@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
@@ -84,18 +85,22 @@ class PayeeNames:
 
     def returned(self, payee_reference: str) -> ReturnedName | None:
         """The name that came back last for these details, if one ever did and can be read."""
+        found = self.every_returned(payee_reference)
+        return found[-1] if found else None
+
+    def every_returned(self, payee_reference: str) -> list[ReturnedName]:
+        """Every name that ever came back for these details and can be read, the oldest first."""
         t = returned_names
         query = (
             select(t, people_table.c.wrapped_key)
             .join(people_table, people_table.c.person_reference == t.c.person_reference)
             .where(t.c.payee_reference == payee_reference)
-            .order_by(t.c.recorded_at.desc())
-            .limit(1)
+            .order_by(t.c.recorded_at)
         )
         with self.people.engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            return None
+            return [self._opened(row) for row in connection.execute(query)]
+
+    def _opened(self, row: Any) -> ReturnedName:
         key = self.people.keyring.unwrap(row.wrapped_key, row.person_reference)
         bound_to = place(
             _PLACE, row.payee_reference, row.recorded_at, row.person_reference, row.checked_with

@@ -27,6 +27,7 @@ from ledger.bank_file import FileKind, make_bank_file, require_issued_as, workin
 from ledger.dates import Period
 from ledger.durable import bank_files
 from ledger.errors import (
+    BankFileErased,
     BudgetNotFound,
     ConcurrentChange,
     CycleNotIssued,
@@ -290,9 +291,6 @@ def cancel_cycle(
     raise ConcurrentChange(f"{reference} is being changed by others; try again.")
 
 
-# --- the bank file ------------------------------------------------------------------------
-
-
 def issue_cycle(
     ledger: Ledger,
     reference: str,
@@ -331,7 +329,7 @@ def issue_cycle(
 def bank_file(ledger: Ledger, reference: str, submission_serial: str | None = None) -> bytes:
     """The very bytes of the file issued last for a cycle, or of the one with a serial.
 
-    Raises `CycleNotIssued`.
+    Raises `CycleNotIssued`, and `BankFileErased` once its time is over.
     """
     c = bank_files.c
     query = select(c.service_user_number, c.submission_serial, c.sha256, func.length(c.sealed))
@@ -343,6 +341,8 @@ def bank_file(ledger: Ledger, reference: str, submission_serial: str | None = No
         if row is None:
             raise CycleNotIssued(f"No bank file has been issued for {reference}.")
         number, serial, sha256, size = row
+        if size == 0:
+            raise BankFileErased(f"The bank file of {reference} is kept no more.")
         this = (c.service_user_number == number) & (c.submission_serial == serial)
         # In pieces: PostgreSQL sends two characters for a byte, and its driver holds them twice.
         pieces = [

@@ -18,8 +18,9 @@ from sqlalchemy import Column, Engine, select
 
 from ledger.accounts import masked, parse_account
 from ledger.durable import payee_details, people
-from ledger.errors import PayeeReferenceMismatch, PayeeUnknown, PersonUnknown
+from ledger.errors import PayeeReferenceMismatch, PayeeUnknown, PersonErased, PersonUnknown
 from ledger.keyring import Keyring, place
+from ledger.privacy_tables import erasures
 from ledger.private import Private
 
 Row = dict[str, Any]
@@ -107,7 +108,12 @@ class People:
         return other, bool(self.payees([other.payee_reference]))
 
     def sealed_people(self, details: Iterable[PersonDetails], recorded_at: datetime) -> list[Row]:
-        """Rows of `people`, each with a new key of its own; only for people not yet `existing`."""
+        """Rows of `people`, each with a new key of its own; only for people not yet `existing`.
+
+        Raises `PersonErased`: what the ledger says of a reference must not get a name again.
+        """
+        details = list(details)
+        self._require_not_erased(person.person_reference for person in details)
         moment = moment_text(recorded_at)
         rows = []
         for person in details:
@@ -166,6 +172,14 @@ class People:
             )
         return rows
 
+    def _require_not_erased(self, person_references: Iterable[str]) -> None:
+        query = select(erasures.c.person_reference)
+        with self.engine.connect() as connection:
+            for chunk in chunks(person_references):
+                erased = query.where(erasures.c.person_reference.in_(chunk)).limit(1)
+                if (person := connection.execute(erased).scalar_one_or_none()) is not None:
+                    raise PersonErased(f"{person} was erased.", person_reference=person)
+
     def existing(self, person_references: Iterable[str]) -> set[str]:
         """Those of the references that have a row in `people`."""
         return {row[0] for row in self._rows([people.c.person_reference], person_references)}
@@ -214,6 +228,15 @@ class People:
                 rows = connection.execute(wanted).all()
                 found.update((row[0], self._opened(_SealedPayee._make(row))) for row in rows)
         return found
+
+    def payees_of(self, person_reference: str) -> list[PayeeDetails]:
+        """Every account ever recorded for a person; none if they were erased."""
+        t = payee_details.c
+        query = select(t.payee_reference).where(t.person_reference == person_reference)
+        with self.engine.connect() as connection:
+            references = connection.execute(query.order_by(t.recorded_at)).scalars().all()
+        found = self.payees(references)
+        return [found[reference] for reference in references if reference in found]
 
     def shown(self, references: Iterable[str]) -> dict[str, str]:
         """What anyone may see of these accounts: the last four digits, or that it is erased."""

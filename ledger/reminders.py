@@ -14,6 +14,8 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.dates import WorkingDays
 from ledger.pay_calendar import months_after
 
+_DAY = timedelta(days=1)
+
 Kind = Literal[
     "return_due",
     "return_overdue",
@@ -149,15 +151,38 @@ def _of_suspensions(budget: PersonalBudget, today: date, notice: Notice) -> Iter
 
 
 def next_review_on(budget: PersonalBudget) -> date | None:
-    """The day by which the direct payment must be reviewed next (SI 2014/2871, regulation 7).
+    """The day by which the direct payment must be reviewed next; None before the first payment."""
+    paid = [p.pay_on for p in budget.payments.values() if p.stands and not p.is_held]
+    return review_due_on(min(paid), budget.reviewed_on) if paid else None
+
+
+def review_due_on(first_paid_on: date, reviewed_on: date | None) -> date:
+    """The day by which a direct payment must be reviewed (SI 2014/2871, regulation 7).
 
     Within six months of the first payment, then at most twelve months after each review. Only
-    a review after the first payment counts; None before there is one.
+    a review after the first payment counts.
     """
-    paid = [p.pay_on for p in budget.payments.values() if p.stands and not p.is_held]
-    if not paid:
-        return None
-    first_paid_on = min(paid)
-    if budget.reviewed_on is not None and budget.reviewed_on >= first_paid_on:
-        return months_after(budget.reviewed_on, 12)
+    if reviewed_on is not None and reviewed_on >= first_paid_on:
+        return months_after(reviewed_on, 12)
     return months_after(first_paid_on, 6)
+
+
+class DueBy(NamedTuple):
+    """A review is due by some day if the last one was held, or else the first payment was made,
+    on one of these days at the latest."""
+
+    reviewed_on: date
+    first_paid_on: date
+
+
+def reviews_due_by(until: date) -> DueBy:
+    """What makes a review due by a day: `review_due_on` the other way round."""
+    return DueBy(_latest(until, 12), _latest(until, 6))
+
+
+def _latest(until: date, months: int) -> date:
+    """The latest day of which so many months after are not past another day."""
+    latest = months_after(until, -months)
+    while months_after(latest + _DAY, months) <= until:
+        latest += _DAY
+    return latest

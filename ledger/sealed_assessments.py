@@ -96,6 +96,16 @@ def opened_many(people: People, wanted: dict[str, str]) -> dict[str, AssessmentD
     return found
 
 
+def opened_of(people: People, person_reference: str) -> list[AssessmentDocument]:
+    """Every assessment of a person, in the order in which they were recorded."""
+    table = financial_assessments
+    joined = table.join(people_table, people_table.c.person_reference == table.c.person_reference)
+    query = select(table, people_table.c.wrapped_key).select_from(joined)
+    query = query.where(table.c.person_reference == person_reference).order_by(table.c.recorded_at)
+    with people.engine.connect() as connection:
+        return [_opened(people, row) for row in connection.execute(query)]
+
+
 def every(people: People) -> Generator[tuple[str, str, AssessmentDocument | None]]:
     """Each assessment there is: its budget, its reference, and the document.
 

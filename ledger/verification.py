@@ -28,7 +28,7 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.assessments import terms_of
 from ledger.bank_file import credits_in
-from ledger.errors import Refusal, SealBroken
+from ledger.errors import BankFileErased, Refusal, SealBroken
 from ledger.money import format_pounds
 from ledger.payment_run import bank_file
 from ledger.projections.postings import postings
@@ -47,6 +47,7 @@ class Verification(NamedTuple):
     streams: int
     cycles: int
     bank_files: int
+    erased_files: int
     assessments: int
     erased_assessments: int
     difference: str | None
@@ -59,7 +60,11 @@ class Verification(NamedTuple):
         yield f"{self.events:,} events in {self.streams:,} histories: all there, all readable."
         yield "Every posting balances; together they come to nought."
         yield f"{self.cycles:,} cycle(s): what was prepared, approved and promised agrees."
-        yield f"{self.bank_files:,} bank file(s): the bytes are those recorded, payment by payment."
+        erased = f"; {self.erased_files:,} erased" if self.erased_files else ""
+        yield (
+            f"{self.bank_files:,} bank file(s): the bytes are those recorded, payment by payment"
+            f"{erased}."
+        )
         if self.assessments:
             erased = f"; {self.erased_assessments:,} erased" if self.erased_assessments else ""
             yield (
@@ -79,13 +84,13 @@ def verify_ledger(ledger: Ledger, progress: Progress = lambda _done: None) -> Ve
     `progress` is told of every event twice: once for the walk, once for the replay.
     """
     walk = _Walk()
-    difference, erased = None, 0
+    difference, erased, erased_files = None, 0, 0
     try:
         _walk_log(ledger, walk, progress)
         for promised in walk.cycles.values():
             promised.require_whole()
         for issued in walk.issued:
-            _require_file(ledger, issued)
+            erased_files += not _require_file(ledger, issued)
         erased = _require_assessments(ledger, walk.assessed)
         found = ledger.projections.verify(progress)
         if found is not None:
@@ -97,6 +102,7 @@ def verify_ledger(ledger: Ledger, progress: Progress = lambda _done: None) -> Ve
         len(walk.versions),
         len(walk.cycles),
         len(walk.issued),
+        erased_files,
         len(walk.assessed),
         erased,
         difference,
@@ -331,20 +337,25 @@ def _require_place(position: int, stream: str, kind: str, reference: str) -> Non
         raise Wrong(f"Event {position} about {reference} is in another's history.")
 
 
-def _require_file(ledger: Ledger, issued: cycle.CycleIssued) -> None:
-    """The stored file is the one recorded, and pays exactly the lines of its cycle."""
+def _require_file(ledger: Ledger, issued: cycle.CycleIssued) -> bool:
+    """The stored file is the one recorded, and pays exactly the lines of its cycle.
+
+    False if it is kept no more."""
     where = f"Bank file {issued.file_name}"
     try:
         content = bank_file(ledger, issued.reference, issued.submission_serial)
         if hashlib.sha256(content).hexdigest() != issued.file_sha256:
             raise Wrong(f"{where}: its bytes are not those recorded when it was issued.")
         credits = credits_in(issued.file_format, content)
+    except BankFileErased:
+        return False
     except (Refusal, AssertionError) as fault:
         raise Wrong(f"{where}: {fault}") from fault
     paid = [(credit.reference, credit.amount_pence) for credit in credits]
     wanted = cycle.credits_of(ledger.cycle(issued.reference).lines)
     if paid != [(credit.reference, credit.amount_pence) for credit in wanted]:
         raise Wrong(f"{where}: it does not pay exactly the lines of {issued.reference}.")
+    return True
 
 
 def _require_assessments(ledger: Ledger, assessed: dict[tuple[str, str], FinancesAssessed]) -> int:

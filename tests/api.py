@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
+from ledger.access.roles import Role
+from ledger.access.users import DEVELOPMENT, User, record_user
 from ledger.api import create_app
 from ledger.application import Ledger
 from ledger.config import Settings
@@ -104,8 +107,17 @@ class Api:
             self.answers.append((f"{method} {path}", answer.content))
         return answer
 
+    def add_user(self, name: str, *roles: Role, **facts: Any) -> None:
+        """Someone who is believed, with these roles."""
+        user = User(issuer=DEVELOPMENT, subject=name, name=name, roles=roles, **facts)
+        record_user(self.ledger, user, datetime(2026, 4, 1, 9, tzinfo=UTC), "sue")
+
     def get(self, path: str, **params: Any) -> Answer:
-        return self.request("GET", path, params=params)
+        return self.ask(path, params=params)
+
+    def ask(self, path: str, by: str = "ann", **asked: Any) -> Answer:
+        """A question of someone's, its address as it is."""
+        return self.request("GET", path, headers={"X-Acting-As": by}, **asked)
 
     def write(
         self,

@@ -57,7 +57,8 @@ def said(effective_on: date = FIRST_DAY, by: str = "ann") -> Said:
 
 def state_of(aggregate: EventSourced) -> dict[str, str]:
     """Everything an aggregate knows, in a form that compares and prints well."""
-    return {name: repr(value) for name, value in vars(aggregate).items() if name != "_pending"}
+    known = vars(aggregate).items()
+    return {name: repr(value) for name, value in known if not name.startswith("_pending")}
 
 
 def tell(aggregate: EventSourced, command: str, **facts: Any) -> list[Event]:

@@ -46,6 +46,9 @@ def settings_for(database_url: str, folder: Path) -> Settings:
         database_url=database_url,
         key_file=folder / "ledger.key",
         files_folder=folder / "files",
+        development_sign_in=True,
+        requests_per_minute_by_an_actor=0,
+        requests_per_minute_from_an_address=0,
         bacs_service_user_number="123456",
         bacs_sort_code="200000",
         bacs_account_number="12345678",
@@ -286,6 +289,10 @@ def a_busy_council(ledger: Ledger, budgets: int = 200) -> None:
             effective_on=date(2026, 4, 8),
         )
     new_payee(ledger, some[2], "12345678")
+    acting = {"person_reference": "R900001", "kind": "nominated_person"}
+    tell_budget(ledger, some[6], "appoint_representative", **acting)
+    sees = {"organisation_reference": "ACME", "ends_on": date(2026, 9, 30)}
+    tell_budget(ledger, some[6], "grant_access", **sees)
     for command, by, facts in (
         ("propose_clawback", "ann", {"amount_pence": 10_000, "cause_code": "surplus"}),
         ("notify_clawback", "ann", {"respond_by": date(2026, 4, 20)}),

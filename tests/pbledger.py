@@ -25,6 +25,7 @@ KEPT = (
     "payee_details",
     "returned_names",
     "payee_looks",
+    "budget_looks",
     "financial_assessments",
     "bank_files",
     "modulus_tables",
@@ -33,6 +34,13 @@ KEPT = (
     "provider_details",
     "provider_accounts",
     "idempotency_keys",
+    "users",
+    "user_names",
+    "restricted_facts",
+    "person_looks",
+    "legal_holds",
+    "erasures",
+    "refused_requests",
 )
 
 

@@ -517,7 +517,7 @@ def test_closing_over_http(api: Api):
     assert api.stored() == (before[0] + 1, before[1] + 2)
 
     periods = api.get("/v1/accounts/periods").done()
-    assert (periods["version"], periods.headers["etag"]) == (1, '"1"')
+    assert (periods["version"], periods.headers["etag"][:3]) == (1, '"1.')
     (period,) = periods["periods"]
     assert period["closed_by"] == "fay"
     assert datetime.fromisoformat(period["closed_at"]).tzinfo is not None
@@ -554,7 +554,7 @@ def test_what_is_refused_over_http(api: Api):
         )
     api.post(CLOSE, {"closed_to": "2026-04-31"}).refused("body-invalid", 422)
     api.post(CLOSE, {}).refused("body-invalid", 422)
-    api.request("POST", CLOSE, json={}).refused("acting-person-missing", 400)
+    api.request("POST", CLOSE, json={}).refused("not-signed-in", 401)
     assert api.stored() == before
     api.post(CLOSE, {"closed_to": "2026-04-30"}, If_Match='"0"').done()
     for dry_run in (True, False):

@@ -52,7 +52,8 @@ def test_an_april_uplift_from_start_to_end(api):
     assert prepared["lines_sha256"] == tried["lines_sha256"]
     assert (prepared["status"], prepared["held"]) == ("prepared", {"stated": 1})
     now = api.get(CHANGE).done()
-    assert (now["moved_on"], now.headers["etag"]) == ([], f'"{now["version"]}"')
+    assert now["moved_on"] == []
+    assert now.headers["etag"].startswith(f'"{now["version"]}.')
     body = seen(prepared)
     api.post(f"{CHANGE}/apply", SAID).refused("mass-change-already-decided", 409)
     api.post(f"{CHANGE}/approve", body).refused("approver-prepared-mass-change", 403)

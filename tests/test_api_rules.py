@@ -56,7 +56,7 @@ def test_a_change_says_who_makes_it(small: Api) -> None:
         if person is not None:
             headers["X-Acting-As"] = person.encode("latin-1")  # type: ignore[assignment]
         answer = small.request("POST", f"{BUDGET}/open", json=OPENING, headers=headers)
-        answer.refused("acting-person-missing", 400)
+        answer.refused("not-signed-in", 401)
     assert small.stored() == (0, 0)
 
 
@@ -69,8 +69,9 @@ def test_a_change_has_a_key(small: Api) -> None:
     small.post(f"{BUDGET}/open", OPENING, key="k" * 200).done(201)
 
 
-def test_a_question_needs_neither(small: Api) -> None:
+def test_a_question_says_who_asks_and_needs_no_key(small: Api) -> None:
     small.get("/v1/budgets").done()
+    small.request("GET", "/v1/budgets").refused("not-signed-in", 401)
 
 
 # --- refusals -----------------------------------------------------------------------------
@@ -97,8 +98,7 @@ def test_a_refusal_carries_its_facts(api: Api) -> None:
     refused = api.post(f"{BUDGET}/agree-allocation", agreed)
     refused.refused("parts-do-not-make-budget", 422)
     assert (refused["lines_pence"], refused["budget_pence"]) == (31_000, 40_000)
-    said = "The lines add up to £310.00 a week; the budget is £400.00."
-    assert refused["detail"] == said
+    assert refused["detail"] == "The lines add up to £310.00 a week; the budget is £400.00."
     assert refused["title"] == "The allocation lines must add up to the personal budget."
 
 
@@ -160,7 +160,7 @@ def test_a_cycle_of_the_version_looked_at(api: Api) -> None:
     make_payable(api)
     prepare(api).done(201)
     seen = api.get(CYCLE)
-    assert seen.headers["etag"] == '"2"'
+    assert seen.headers["etag"].startswith('"2.')
     said = {"effective_on": "2026-03-27"}
     bodies = {
         "prepare": {**said, "period": PERIOD, "pay_on": "2026-04-02"},
@@ -313,15 +313,13 @@ def test_dates_in_the_address(small: Api) -> None:
         small.get(BUDGET, on=on).refused("invalid-value", 422)
     for known_at in ("2026-04-06", "2026-04-06T09:30:00", "now", "2026-04-06T25:00:00Z"):
         small.get(BUDGET, known_at=known_at).refused("invalid-date", 422)
-    small.request("GET", f"{BUDGET}?known_at=2999-01-01T00:00:00+01:00").refused(
-        "invalid-value", 422
-    )
-    small.request("GET", f"{BUDGET}?known_at=2126-01-01T00:00:00+01:00").done()
+    small.ask(f"{BUDGET}?known_at=2999-01-01T00:00:00+01:00").refused("invalid-value", 422)
+    small.ask(f"{BUDGET}?known_at=2126-01-01T00:00:00+01:00").done()
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "after=" + "P" * 21])
 def test_pages_have_bounds(small: Api, query: str) -> None:
-    answer = small.request("GET", f"/v1/budgets?{query}")
+    answer = small.ask(f"/v1/budgets?{query}")
     assert list(faults(answer)) == [query.partition("=")[0]]
 
 

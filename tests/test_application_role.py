@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -15,18 +16,24 @@ from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.application_role import grant
 from ledger.contacts import new_contact
+from ledger.erasure import erase, erasure_of, place_hold, release_hold
 from ledger.outbox.queueing import queue_letters
 from ledger.outbox.register import try_again
 from ledger.outbox.sending import send_letters
 from ledger.payee_looks import look_at_payee, looks
+from ledger.people import PersonDetails
+from ledger.person_looks import look_at_person, record_ethnicity
 from tests.letters import with_letters
 from tests.main_job import (
     IMPORTED_AT,
+    a_caseload,
+    a_row,
     example_caseload,
     log_of,
     run_cycle,
     settings_for,
     take_in,
+    tell_budget,
 )
 
 
@@ -113,6 +120,27 @@ def test_the_role_keeps_who_looked(ledger: Ledger):
     assert [look.looked_by for look in looks(ledger)] == ["ann", "bob"]
 
 
+def test_the_role_keeps_and_erases_people(ledger: Ledger):
+    take_in(ledger, a_caseload(a_row(1)))
+    ledger.register_person(PersonDetails("R9", "Ada Nwosu", date(1950, 2, 3)), IMPORTED_AT)
+    tell_budget(
+        ledger,
+        "PB000001",
+        "offer_direct_payment",
+        occasion="review",
+        outcome="excluded",
+        reason_code="not_permitted_by_regulations",
+    )
+    record_ethnicity(ledger, "R9", "B", recorded_at=IMPORTED_AT, recorded_by="cora")
+    look_at_person(
+        ledger, "R9", what="ethnicity", reason="review", looked_at=IMPORTED_AT, looked_by="cora"
+    )
+    for act in (place_hold, release_hold):
+        act(ledger, "R9", "inquiry", recorded_at=IMPORTED_AT, recorded_by="sue")
+    erase(ledger, "R9", erased_at=datetime(2040, 1, 1, tzinfo=UTC), erased_by="sue")
+    assert erasure_of(ledger, "R9") is not None
+
+
 REFUSED = {
     "UPDATE stored_events SET state = 'x'": "permission denied for table stored_events",
     "DELETE FROM stored_events": "permission denied for table stored_events",
@@ -147,6 +175,13 @@ REFUSED = {
     "UPDATE payee_looks SET looked_by = ''": "permission denied",
     "DELETE FROM payee_looks": "permission denied",
     "UPDATE people SET wrapped_key = ''": "permission denied",
+    "DELETE FROM bank_reports": "permission denied",
+    "UPDATE erasures SET erased_by = ''": "permission denied",
+    "DELETE FROM erasures": "permission denied",
+    "UPDATE legal_holds SET is_release = true": "permission denied",
+    "DELETE FROM legal_holds": "permission denied",
+    "DELETE FROM person_looks": "permission denied",
+    "UPDATE restricted_facts SET sealed = ''": "permission denied",
 }
 
 

@@ -356,7 +356,12 @@ def test_serve_answers_on_this_machine(tmp_path, sqlite_url):
     server = subprocess.Popen(
         [sys.executable, "-m", "ledger", "serve", "--port", str(port)],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **pbledger.environment},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "LEDGER_DEVELOPMENT_SIGN_IN": "true",
+            **pbledger.environment,
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -369,8 +374,14 @@ def test_serve_answers_on_this_machine(tmp_path, sqlite_url):
             assert server.poll() is None, "the server ended by itself"
             assert time.monotonic() < deadline, "the server did not begin to listen"
             time.sleep(0.05)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/budgets/PB000001") as answer:
+        address = f"http://127.0.0.1:{port}"
+        asked = urllib.request.Request(
+            f"{address}/v1/budgets/PB000001", headers={"X-Acting-As": "ann"}
+        )
+        with urllib.request.urlopen(asked) as answer:
             assert json.load(answer)["reference"] == "PB000001"
+        with urllib.request.urlopen(address) as answer:
+            assert b"Sign in" in answer.read()
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(30)

@@ -14,7 +14,8 @@ from tests.given import on
 NOUNS = {
     "": ["init", "status", "catch-up", "rebuild", "verify", "serve", "demo-data",
          "import-caseload", "import-assessments", "payees", "person", "budget", "cycle", "letters",
-         "reports", "suspense"],
+         "reports", "suspense", "refused-requests", "users"],
+    "users": ["set", "list", "history"],
     "payees": ["verify", "check", "look", "looks"],
     "person": ["add", "contact"],
     "letters": ["list", "show", "send", "retry"],

@@ -13,6 +13,7 @@ from ledger.application import Ledger
 from ledger.bank.bacs_reader import read_bacs
 from ledger.demo_data import caseload_csv
 from ledger.demo_folder import NotOurs, settings_in
+from ledger.demo_views import REVISED
 from ledger.payment_run import bank_file
 from ledger.verification import verify_ledger
 from tests.pbledger import start
@@ -68,7 +69,7 @@ def test_what_came_back_is_sent_again_to_the_new_account(folder, capsys):
 
 def test_what_it_left_is_looked_at_from_its_folder(folder):
     demo.run(folder)
-    shown = start(["budget", "history", demo.REVISED], folder, {})
+    shown = start(["budget", "history", REVISED], folder, {})
     assert shown.returncode == 0, shown.stderr
     assert "£351.00 a week" in shown.stdout
     verified = start(["verify"], folder, {})
@@ -132,7 +133,7 @@ def test_the_summary_is_one_page_for_everyone(folder):
     ids = {facts["id"] for _, facts in page.tags if "id" in facts}
     assert len(charts) == 2
     assert all(set((facts["aria-labelledby"] or "").split()) <= ids for facts in charts)
-    for words in ("£327,179.13", "Everything verifies", "Social care", demo.REVISED, "£210.00"):
+    for words in ("£327,179.13", "Everything verifies", "Social care", REVISED, "£210.00"):
         assert words in page.words
     details = caseload_csv(250, 1).decode().splitlines()[1:]
     names = {row.split(",")[2] for row in details} - {""}

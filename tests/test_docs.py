@@ -195,8 +195,8 @@ class Curl:
             elif word == "-H":
                 name, _, value = next(words).partition(": ")
                 headers[name] = value
-            elif word == "-d":
-                body = next(words)
+            elif word == "--json":
+                body, headers["Content-Type"] = next(words), "application/json"
             else:
                 url = word
         return self._client.request(method, url, content=body, headers=headers).text
@@ -207,6 +207,7 @@ def test_the_api_answers_as_the_page_says(tmp_path, sqlite_url):
         _env_file=None,  # type: ignore[call-arg]
         database_url=sqlite_url,
         key_file=tmp_path / "key",
+        development_sign_in=True,
     )
     Ledger.initialise(settings)
     server = TestClient(

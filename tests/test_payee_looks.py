@@ -113,7 +113,7 @@ def test_who_gives_no_reason_or_asks_for_nobody_sees_nothing(api: Api) -> None:
     look(api, UNKNOWN).refused("payee-unknown", 404)
     look(api, payee_of(api), If_Match='"1"').refused("version-conflict", 412)
     assert look(api, "not-a-payee").status == 404
-    assert look(api, payee_of(api), by="").status == 400
+    assert look(api, payee_of(api), by="").status == 401
     assert (api.stored(), kept(api)) == (before, [])
 
 

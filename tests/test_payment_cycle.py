@@ -398,6 +398,7 @@ OTHERWISE: dict[str, Any] = {
     "lines": (an_owed_line(66_820, cost_centre="S9"),),
     "deductions": (("CB1", 1),),
     "reissue_of": "DP000002",
+    "interested": ("amira",),
     "channel": "service_fund",
     "provider_reference": "SUNRISE",
     "bulk_reference": "DP000008",

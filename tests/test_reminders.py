@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +18,8 @@ from ledger.reminders import (
     of_budget,
     of_cycle,
     of_report,
+    review_due_on,
+    reviews_due_by,
 )
 from ledger.terms import SuspensionReason
 from tests.given import a_payable_budget, days, on, pay, said, tell
@@ -247,3 +249,16 @@ def test_jobs_are_listed_and_run_by_hand_without_doing_anything_twice(
     assert pbledger.left_behind() == before, "nothing twice"
     assert "prepare-cycles        60  nothing to do" in pbledger.done("jobs list")
     assert "The jobs are catch-up" in pbledger.misused("jobs run payments")
+
+
+def test_what_makes_a_review_due_is_its_due_day_the_other_way_round():
+    first, some = on("2027-01-01"), range(0, 800, 7)
+    for until in (first + timedelta(days=number) for number in some):
+        by = reviews_due_by(until)
+        for day in (by.first_paid_on, by.first_paid_on + timedelta(days=1)):
+            assert (review_due_on(day, None) <= until) == (day <= by.first_paid_on)
+        for day in (by.reviewed_on, by.reviewed_on + timedelta(days=1)):
+            assert (review_due_on(on("2020-01-01"), day) <= until) == (day <= by.reviewed_on)
+    for until in (on("2027-02-28"), on("2028-02-29"), on("2027-08-31")):
+        by = reviews_due_by(until)
+        assert review_due_on(by.first_paid_on + timedelta(days=1), None) > until

@@ -39,7 +39,7 @@ PURE = {"accounts", "aggregates", "bank", "charging", "cycle_differences", "date
         "money", "pay_calendar", "recalculation", "reminders", "terms"}  # fmt: skip
 
 # Where the date, the time and chance come in; everything else is given them.
-ENTRY_POINTS = ("api/", "web/", "cli", "demo")
+ENTRY_POINTS = ("api/", "web/", "edge", "cli", "demo")
 MAKES_KEYS = ("keyring.py", "people.py")  # encryption is nothing without chance
 CLOCKS = re.compile(
     r"datetime\.datetime\.(now|utcnow|today)|datetime\.date\.today"

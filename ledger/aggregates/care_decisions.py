@@ -48,7 +48,8 @@ LAWFUL_EXCLUSIONS = {
 }
 """Grounds on which a direct payment may be refused, each with its source.
 
-The court order behind the first is criminal-offence data and is never held here."""
+The court order behind the first is criminal-offence data and is never held here; which ground it
+was stands in no event, and is sealed under the person's key."""
 
 
 class BudgetOpened(Event):
@@ -63,7 +64,9 @@ class BudgetOpened(Event):
 
 
 class DirectPaymentOffered(Event):
-    """A direct payment was offered at an assessment or review, and what came of it."""
+    """A direct payment was offered at an assessment or review, and what came of it.
+
+    Of an exclusion `reason_code` is empty: the ground is restricted, and sealed elsewhere."""
 
     occasion: Occasion
     outcome: OfferOutcome
@@ -90,7 +93,7 @@ class CareDecisions(EventSourced):
         super().__init__(reference)
         self.opened: BudgetOpened | None = None
         self.offer_outcome: OfferOutcome | None = None
-        self.exclusion_code = ""
+        self._pending_grounds: list[str] = []
         self.agreement: AgreementSigned | None = None
         self.closed: BudgetClosed | None = None
         self.reviewed_on: date | None = None
@@ -133,7 +136,8 @@ class CareDecisions(EventSourced):
         """Record the offer made at an assessment or review, and its outcome.
 
         Guidance asks for an offer at every assessment and review, or a clear statement of why
-        not; an exclusion needs one of `LAWFUL_EXCLUSIONS`, never free text.
+        not; an exclusion needs one of `LAWFUL_EXCLUSIONS`, never free text. Which one it was is
+        sealed under the person's key and shown only to who looks on purpose.
         """
         self._require_in_life(said["effective_on"])
         if outcome == "excluded" and not reason_code:
@@ -143,11 +147,19 @@ class CareDecisions(EventSourced):
                 f"{reason_code!r} is not a ground in law; "
                 f"the grounds are {', '.join(LAWFUL_EXCLUSIONS)}."
             )
+        if outcome == "excluded":
+            self._pending_grounds.append(reason_code)
+            reason_code = ""
         self._record(
             DirectPaymentOffered(
                 occasion=occasion, outcome=outcome, reason_code=reason_code, **said
             )
         )
+
+    def collect_grounds(self) -> list[str]:
+        """Hand over the grounds of exclusion told with events not yet saved, once: to be sealed."""
+        grounds, self._pending_grounds = self._pending_grounds, []
+        return grounds
 
     @command
     def sign_agreement(
@@ -202,7 +214,6 @@ class CareDecisions(EventSourced):
             self.reviewed_on = max(self.reviewed_on or date.min, event.effective_on)
         if event.outcome != "deferred":
             self.offer_outcome = event.outcome
-            self.exclusion_code = event.reason_code if event.outcome == "excluded" else ""
 
     @applies(AgreementSigned)
     def _agreement_signed(self, event: AgreementSigned) -> None:

@@ -22,7 +22,8 @@ class CycleLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One payment to be made. `budget_version` is the history the amount was worked out from.
 
     `reissue_of` names the returned payment that this one sends again; it then has no lines. All
-    that a provider is paid has one `bulk_reference`: it is one credit at the bank."""
+    that a provider is paid has one `bulk_reference`: it is one credit at the bank. `interested`
+    are the users who have an interest in the budget."""
 
     budget_reference: str
     budget_version: int
@@ -32,6 +33,7 @@ class CycleLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     lines: tuple[EntitlementLine, ...] = ()
     deductions: tuple[tuple[str, int], ...] = ()
     reissue_of: str = ""
+    interested: tuple[str, ...] = ()
     channel: Channel = "direct_payment"
     provider_reference: str = ""
     bulk_reference: str = ""

@@ -260,6 +260,7 @@ class Preparation:
                 budget_reference=budget.reference,
                 budget_version=budget.version,
                 payment_reference=reference,
+                interested=tuple(sorted(budget.interests)),
                 channel=asked.channel,
                 **asked.paid_to._asdict(),
                 **facts,

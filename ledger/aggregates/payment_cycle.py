@@ -40,6 +40,7 @@ from ledger.errors import (
     CycleNotApproved,
     CycleNotIssued,
     CycleNotSettledYet,
+    InterestInBudget,
     InvalidValue,
 )
 from ledger.money import format_pounds
@@ -79,7 +80,8 @@ class PaymentCycle(EventSourced):
     ) -> None:
         """List the payments to make and seal them; preparing again replaces what was listed.
 
-        A preparation that gives the very same lines and exceptions again records nothing.
+        A preparation that gives the very same lines and exceptions again records nothing. Whom a
+        regular cycle pays is nobody's choice; who names budgets has no interest in them.
         """
         if not _REFERENCE.fullmatch(self.reference):
             raise InvalidValue(
@@ -88,6 +90,9 @@ class PaymentCycle(EventSourced):
             )
         self._require_status("prepare", None, "prepared", "rejected")
         listed, noted = list(lines), list(exceptions)
+        released = {one.budget_reference for one in noted if one.code == "released"}
+        chosen = [one for one in listed if off_cycle or one.budget_reference in released]
+        self._require_no_interest(said["recorded_by"], chosen)
         prepared = CyclePrepared(
             reference=self.reference,
             period=period,
@@ -127,7 +132,9 @@ class PaymentCycle(EventSourced):
         )
 
     def approve(self, *, total_pence: int, lines_sha256: str, **said: Unpack[Said]) -> None:
-        """Approve the lines with this total and hash: exactly what the approver looked at."""
+        """Approve the lines with this total and hash: exactly what the approver looked at.
+
+        Nobody approves a cycle that pays a budget they have an interest in."""
         if self.status == "approved" and self.approved is not None:
             if self.approved.lines_sha256 == lines_sha256:
                 return
@@ -142,6 +149,7 @@ class PaymentCycle(EventSourced):
             )
         if not self.lines:
             raise CycleIsEmpty(f"{self.reference} has no payments.")
+        self._require_no_interest(said["recorded_by"], self.lines)
         self._record(CycleApproved(total_pence=total_pence, lines_sha256=lines_sha256, **said))
 
     def reject(self, *, reason_code: RejectionReason, **said: Unpack[Said]) -> None:
@@ -284,6 +292,15 @@ class PaymentCycle(EventSourced):
         if self.prepared.recorded_by == decided_by:
             raise ApproverPreparedCycle(f"{decided_by} prepared {self.reference}.")
         return self.prepared
+
+    def _require_no_interest(self, user_name: str, lines: Iterable[CycleLine]) -> None:
+        budgets = [line.budget_reference for line in lines if user_name in line.interested]
+        if budgets:
+            raise InterestInBudget(
+                f"{user_name} has an interest in {', '.join(budgets)}, which "
+                f"{self.reference} pays; someone else must do this.",
+                budgets=budgets,
+            )
 
     def _require_status(self, step: str, *allowed: CycleStatus | None) -> None:
         if self.status not in allowed:

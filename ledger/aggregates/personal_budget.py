@@ -13,11 +13,14 @@ from ledger.aggregates import (
     allocations,
     care_decisions,
     clawbacks,
+    consents,
     contributions,
     estates,
+    interests,
     payees,
     payments,
     recovery,
+    representatives,
     service_funds,
     spend_returns,
     suspensions,
@@ -46,7 +49,9 @@ from ledger.money import format_pounds
 from ledger.terms import Channel
 
 
-class PersonalBudget(PaymentsDue, spend_returns.SpendReturns):
+class PersonalBudget(
+    interests.Interests, PaymentsDue, spend_returns.SpendReturns, consents.Consents
+):
     """A personal budget: it alone decides what may be paid, to whom and when."""
 
     STREAM: ClassVar[str] = "personal-budget"
@@ -275,6 +280,12 @@ register(
         "clawback-waived.v1": clawbacks.ClawbackWaived,
         "switched-to-provided-services.v1": allocations.SwitchedToProvidedServices,
         "direct-payment-resumed.v1": allocations.DirectPaymentResumed,
+        "representative-appointed.v1": representatives.RepresentativeAppointed,
+        "representative-ended.v1": representatives.RepresentativeEnded,
+        "access-granted.v1": consents.AccessGranted,
+        "access-revoked.v1": consents.AccessRevoked,
+        "interest-declared.v1": interests.InterestDeclared,
+        "interest-ended.v1": interests.InterestEnded,
         "closed.v1": care_decisions.BudgetClosed,
     },
 )

@@ -10,12 +10,14 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.accounting_periods import ACCOUNTS, ONE_DAY, AccountingPeriods
 from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.api.budgets import catch_up
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import reads, writes
-from ledger.api.requests import BodyOf, Limit, PeriodAsked, Write, Writing, ledger_of
+from ledger.api.paging import AfterDay, AfterNumber, Limit, following, page_of
+from ledger.api.requests import MOST_ROWS, BodyOf, PeriodAsked, Write, Writing, ledger_of
 from ledger.commands import require_keepable
 from ledger.dates import Period, day_in_england
 from ledger.errors import VersionConflict
@@ -52,10 +54,12 @@ class ClosedPeriod(msgspec.Struct):
 
 
 class ClosedPeriods(msgspec.Struct):
-    """Every closed period in order; `version` is how many times the accounts were closed."""
+    """Closed periods in order; `version` is how many times the accounts were closed. Ask for
+    `after` = `next_after` for what follows."""
 
     version: int
     periods: list[ClosedPeriod]
+    next_after: str | None
 
 
 class AccountTotal(msgspec.Struct):
@@ -120,16 +124,20 @@ class AccountsClosed(msgspec.Struct):
 
 @router.get("/v1/accounts/periods", summary="List the closed periods",
             **reads(ClosedPeriods, missing=False))  # fmt: skip
-def closed_periods(request: Request) -> Response:
+@needs("accounts.read")
+def closed_periods(request: Request, after: AfterDay = "", limit: Limit = MOST_ROWS) -> Response:
     """Who closed each, when, and at which event of the log."""
     ledger = ledger_of(request)
     catch_up(ledger)
     periods = msgspec.convert(accounting_periods(ledger.engine), list[ClosedPeriod])
-    return answer(ClosedPeriods(len(periods), periods), etag=str(len(periods)))
+    found, next_after = following(periods, lambda p: p.ends_on.isoformat(), after, limit)
+    version = len(periods)
+    return page_of(request, ClosedPeriods(version, found, next_after), version)
 
 
 @router.get("/v1/accounts/trial-balance", summary="Show the trial balance of some days",
             **reads(TrialBalance, missing=False))  # fmt: skip
+@needs("accounts.read")
 def show_trial_balance(
     request: Request,
     period: PeriodAsked,
@@ -146,10 +154,11 @@ def show_trial_balance(
 
 @router.get("/v1/accounts/adjustments", summary="List what fell in from earlier days",
             **reads(Adjustments, missing=False))  # fmt: skip
+@needs("accounts.read")
 def adjustments(
     request: Request,
     period: PeriodAsked,
-    after: Annotated[int, Query(ge=0, le=10**9, description="Begin after this many.")] = 0,
+    after: AfterNumber = 0,
     limit: Limit = 100,
 ) -> Response:
     """Postings accounted for in these days that take effect before the first of them."""
@@ -158,12 +167,12 @@ def adjustments(
     rows = prior_period_adjustments(
         ledger.engine, period.starts_on, period.ends_on, after=after, limit=limit + 1
     )
-    following = after + limit if len(rows) > limit else None
+    next_after = after + limit if len(rows) > limit else None
     listed = [
         Adjustment(**{**row, "recorded_at": datetime.fromisoformat(row["recorded_at"])})
         for row in rows[:limit]
     ]
-    return answer(Adjustments(period, listed, following))
+    return page_of(request, Adjustments(period, listed, next_after))
 
 
 # --- closing ------------------------------------------------------------------------------
@@ -173,6 +182,7 @@ _close = BodyOf(CloseAccounts)
 
 @router.post("/v1/accounts/close", summary="Close the accounts to a day",
              **writes(AccountsClosed, CloseAccounts, if_match=True))  # fmt: skip
+@needs("accounts.close")
 def close(write: Writing) -> Response:
     """Close a period that is over, for good. What is recorded afterwards and takes effect by
     then is accounted for on the day after; nothing is refused. The same day again: no change."""

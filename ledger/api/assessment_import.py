@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import WRITE_HEADERS, WRITE_PROBLEMS, problems, reads
-from ledger.api.requests import LongRoute, Write, Writing
+from ledger.api.requests import LongRoute, Write, read_csv
 from ledger.assessment_file import read_assessments
 from ledger.assessment_import import AssessmentsImported, import_assessments
 from ledger.dates import day_in_england
@@ -38,7 +39,10 @@ def _takes_csv() -> dict[str, Any]:
 
 
 @router.post("/v1/assessments/import", summary="Import a file of assessments", **_takes_csv())
-async def import_file(write: Writing, dry_run: DryRun = False) -> Response:
+@needs("contributions.assess")
+async def import_file(
+    write: Annotated[Write, Depends(read_csv)], dry_run: DryRun = False
+) -> Response:
     """Record every financial assessment of an assessment file (CSV in UTF-8), or none of them.
 
     A file with any fault is refused whole (`assessment-file-refused`): `faults` lists every

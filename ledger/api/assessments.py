@@ -9,14 +9,15 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.contributions import ArrearsRecovery
 from ledger.aggregates.event_sourced import Recorded
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import Effect
 from ledger.api.budget_commands import changed, would_change
-from ledger.api.budgets import RecordedEvent
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import reads, writes
+from ledger.api.recorded_events import RecordedEvent
 from ledger.api.requests import AsOfAsked, BodyOf, WriteRoute, Writing, ledger_of, today
 from ledger.assessments import Assessment, explain, record_assessment, try_assessment
 from ledger.charging.assessment import Assessed, Charged
@@ -88,6 +89,7 @@ _body = BodyOf(FinancialAssessment)
 
 @_writes.post(f"{_AT}/financial-assessments", summary="Record a financial assessment",
               **writes(AssessmentRecorded, FinancialAssessment, if_match=True))  # fmt: skip
+@needs("contributions.assess")
 def assess_finances(reference: str, write: Writing) -> Response:
     """Work out the contribution from what the person told, and record it from a day on.
 
@@ -145,6 +147,7 @@ def assess_finances(reference: str, write: Writing) -> Response:
 
 @router.get(f"{_AT}/contribution", summary="Explain a contribution",
             **reads(ContributionExplained))  # fmt: skip
+@needs("budgets.read")
 def explain_contribution(request: Request, reference: str, as_of: AsOfAsked) -> Response:
     """Why the contribution is what it is `on` a day (today, if not given), as known at
     `known_at`: the working that was recorded, with each rule, figure and source."""

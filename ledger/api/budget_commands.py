@@ -15,13 +15,15 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from ledger import payee_checks
+from ledger.access.guard import needs
+from ledger.access.roles import NEEDED
 from ledger.aggregates.event_sourced import Recorded
 from ledger.aggregates.payees import PayeeType
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import Effect, Tried
-from ledger.api.budgets import RecordedEvent, recorded_events
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import writes
+from ledger.api.recorded_events import RecordedEvent, recorded_events
 from ledger.api.requests import BodyOf, WriteRoute, Writing
 from ledger.commands import BUDGET_COMMANDS, Command, require_keepable
 from ledger.private import Private
@@ -131,7 +133,7 @@ def _route(command: Command, struct: type[msgspec.Struct]) -> Callable[..., Resp
         )
 
     give.__name__ = command.name.replace("-", "_")
-    return give
+    return needs(NEEDED[command.name])(give)
 
 
 for _command in BUDGET_COMMANDS.values():
@@ -157,6 +159,7 @@ _check = BodyOf(PayeeCheck)
 @router.post("/v1/budgets/{reference:reference}/propose-payee",
              summary="Propose account details for payments.",
              **writes(BudgetChanged, PayeeProposal, if_match=True))  # fmt: skip
+@needs("payees.propose")
 def propose_payee(reference: str, write: Writing) -> Response:
     """Seal the account of the person, or of whoever holds the money for them, and propose it.
 
@@ -186,6 +189,7 @@ def propose_payee(reference: str, write: Writing) -> Response:
 @router.post("/v1/budgets/{reference:reference}/check-payee",
              summary="Check a payee's details again.",
              **writes(BudgetChanged, PayeeCheck, if_match=True))  # fmt: skip
+@needs("payees.propose")
 def check_payee(reference: str, write: Writing) -> Response:
     """Check the account number by the table in force now, and ask whose account it is.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -11,15 +11,18 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from sqlalchemy import Table, select
 
+from ledger.access.guard import needs
 from ledger.aggregates.care_decisions import AgreementSigned
 from ledger.aggregates.clawbacks import Clawback, Deduction
-from ledger.aggregates.event_sourced import TOPICS, Event, Recorded, stream_id
+from ledger.aggregates.event_sourced import Event, stream_id
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.spend_returns import SpendReturn
 from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
+from ledger.api.paging import AfterReference, Limit, page_of
 from ledger.api.payees import ProposedPayee, shown_payee
-from ledger.api.requests import AsOf, AsOfAsked, Limit, ledger_of, today
+from ledger.api.recorded_events import RecordedEvent, recorded_events
+from ledger.api.requests import MOST_ROWS, AsOf, AsOfAsked, ledger_of, today
 from ledger.api.suspensions import (
     ResumptionEntry,
     Suspension,
@@ -30,38 +33,26 @@ from ledger.application import Ledger
 from ledger.dates import Period
 from ledger.entitlement import EntitlementLine
 from ledger.errors import BudgetNotFound, ReadTablesOutOfDate
-from ledger.projections.audit import sentence
 from ledger.projections.balances import balances_of
 from ledger.projections.registers import Budgets, suspensions_in
 from ledger.terms import AllocationTerm, Channel
 
 router = APIRouter(tags=["budgets"])
-_COMMON = frozenset(Event.__struct_fields__)
-_NOT_SHOWN = _COMMON | {"fingerprint"}  # tells equal accounts apart, which is nobody's business
+AfterVersion = Annotated[int, Query(ge=0, le=10**9, description="Begin after this version.")]
 
 
 # --- what is answered ---------------------------------------------------------------------
 
 
-class RecordedEvent(msgspec.Struct):
-    """One event: `event` is its permanent name, `facts` its own fields."""
-
-    version: int
-    event: str
-    effective_on: date
-    recorded_at: datetime
-    recorded_by: str
-    sentence: str
-    facts: dict[str, Any]
-
-
 class BudgetHistory(msgspec.Struct):
-    """Every event of a budget in the order in which they were recorded."""
+    """Events of a budget in the order in which they were recorded; ask for `after` = `next_after`
+    for what follows."""
 
     reference: str
     on: date | None
     known_at: datetime | None
     events: list[RecordedEvent]
+    next_after: int | None
 
 
 class BudgetEntry(msgspec.Struct):
@@ -198,7 +189,6 @@ class Budget(msgspec.Struct):
     paid_elsewhere_to: date | None
     closed_on: date | None
     offer_outcome: str | None
-    exclusion_code: str
     agreement_version: str | None
     return_frequency: str | None
     payee: ProposedPayee | None
@@ -220,9 +210,10 @@ class Budget(msgspec.Struct):
 
 
 @router.get("/v1/budgets", summary="List the budgets", **reads(BudgetRegister, missing=False))
+@needs("budgets.find")
 def list_budgets(
     request: Request,
-    after: Annotated[str, Query(max_length=20, description="Begin after this reference.")] = "",
+    after: AfterReference = "",
     limit: Limit = 100,
 ) -> Response:
     """The register of budgets, in order of reference."""
@@ -230,22 +221,32 @@ def list_budgets(
     for row in rows:
         row["suspensions"] = suspensions_shown(suspensions_in(row["suspensions"], today()))
     entries = [BudgetEntry(**row) for row in rows]
-    return answer(BudgetRegister(entries, next_after))
+    return page_of(request, BudgetRegister(entries, next_after))
 
 
 @router.get("/v1/budgets/{reference:reference}/history", summary="Read out the history",
             **reads(BudgetHistory))  # fmt: skip
-def budget_history(request: Request, reference: str, as_of: AsOfAsked) -> Response:
+@needs("budgets.read")
+def budget_history(
+    request: Request,
+    reference: str,
+    as_of: AsOfAsked,
+    after: AfterVersion = 0,
+    limit: Limit = MOST_ROWS,
+) -> Response:
     """Every event in plain English: what took effect by `on`, as known at `known_at`."""
     history = list(ledger_of(request).history(PersonalBudget, reference))
     if not history:
         raise BudgetNotFound(f"There is no personal budget {reference}.")
-    events = list(recorded_events(h for h in history if _is_within(h.event, as_of)))
-    return answer(BudgetHistory(reference, as_of.on, as_of.known_at, events))
+    asked = [h for h in history if h.originator_version > after and _is_within(h.event, as_of)]
+    events = list(recorded_events(asked[:limit]))
+    next_after = events[-1].version if len(asked) > limit else None
+    return page_of(request, BudgetHistory(reference, as_of.on, as_of.known_at, events, next_after))
 
 
 @router.get("/v1/budgets/{reference:reference}/balance", summary="Show the balances",
             **reads(BudgetBalance))  # fmt: skip
+@needs("budgets.read")
 def budget_balance(request: Request, reference: str, as_of: AsOfAsked) -> Response:
     """The accounts as of the end of `on` and as known at `known_at`; now, if neither is given."""
     ledger = ledger_of(request)
@@ -261,6 +262,7 @@ def budget_balance(request: Request, reference: str, as_of: AsOfAsked) -> Respon
 
 
 @router.get("/v1/budgets/{reference:reference}", summary="Show a budget", **reads(Budget))
+@needs("budgets.read")
 def show_budget(request: Request, reference: str, as_of: AsOfAsked) -> Response:
     """Where the budget stands, as known at `known_at`, with the terms in force on `on` (today,
     if not given) and what is due for the days up to it."""
@@ -268,7 +270,7 @@ def show_budget(request: Request, reference: str, as_of: AsOfAsked) -> Response:
     budget = ledger.budget(reference, as_of.known_at)
     accounts = ledger.people.shown(payee.payee_reference for payee in budget.own_payees)
     shown = _budget(budget, accounts, as_of.on or today(), as_of.known_at)
-    return answer(shown, etag="" if as_of.known_at else str(budget.version))
+    return answer(shown, version=None if as_of.known_at else budget.version)
 
 
 # --- how it is put together ---------------------------------------------------------------
@@ -295,21 +297,6 @@ def register_page(
     return rows[:limit], rows[limit - 1]["reference"] if len(rows) > limit else None
 
 
-def recorded_events(history: Iterable[Recorded]) -> Iterator[RecordedEvent]:
-    """Events as they are answered."""
-    for _, version, event in history:
-        facts = {f: getattr(event, f) for f in event.__struct_fields__ if f not in _NOT_SHOWN}
-        yield RecordedEvent(
-            version,
-            TOPICS[type(event)],
-            event.effective_on,
-            event.recorded_at,
-            event.recorded_by,
-            sentence(event),
-            facts,
-        )
-
-
 def _is_within(event: Event, as_of: AsOf) -> bool:
     return (as_of.on is None or event.effective_on <= as_of.on) and (
         as_of.known_at is None or event.recorded_at <= as_of.known_at
@@ -334,7 +321,6 @@ def _budget(
         paid_elsewhere_to=opened.paid_elsewhere_to,
         closed_on=closed.effective_on if closed else None,
         offer_outcome=budget.offer_outcome,
-        exclusion_code=budget.exclusion_code,
         agreement_version=agreement.template_version if agreement else None,
         return_frequency=agreement.return_frequency if agreement else None,
         payee=shown_payee(budget.payee, accounts) if budget.payee else None,

@@ -12,6 +12,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.aggregates.mass_change import (
     LineOutcome,
@@ -24,7 +25,8 @@ from ledger.aggregates.mass_change import (
 from ledger.api.budgets import register_page
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import reads, writes
-from ledger.api.requests import BodyOf, Limit, LongRoute, Write, Writing, ledger_of
+from ledger.api.paging import AfterNumber, AfterReference, Limit, page_of
+from ledger.api.requests import BodyOf, LongRoute, Write, Writing, ledger_of
 from ledger.application import require_version
 from ledger.commands import require_keepable
 from ledger.mass_changes import apply_mass_change, moved_on, prepare_mass_change
@@ -135,17 +137,19 @@ def shown(change: MassChange) -> Change:
 
 @router.get("/v1/changes", summary="List the mass changes",
             **reads(ChangeRegister, missing=False))  # fmt: skip
+@needs("changes.read")
 def list_changes(
     request: Request,
-    after: Annotated[str, Query(max_length=20, description="Begin after this reference.")] = "",
+    after: AfterReference = "",
     limit: Limit = 100,
 ) -> Response:
     """The register of mass changes, in order of reference."""
     rows, next_after = register_page(ledger_of(request), MassChanges.table, after, limit)
-    return answer(ChangeRegister([ChangeEntry(**row) for row in rows], next_after))
+    return page_of(request, ChangeRegister([ChangeEntry(**row) for row in rows], next_after))
 
 
 @router.get(_AT, summary="Show a mass change", **reads(Change))
+@needs("changes.read")
 def show_change(request: Request, reference: str) -> Response:
     """Parameters, totals, hash and status, and which budgets moved on since it was prepared."""
     ledger = ledger_of(request)
@@ -153,17 +157,18 @@ def show_change(request: Request, reference: str) -> Response:
     found = shown(change)
     if change.status == "prepared":
         found.moved_on = moved_on(ledger, change)
-    return answer(found, etag=str(change.version))
+    return answer(found, version=change.version)
 
 
 @router.get(f"{_AT}/lines", summary="List the budgets of a mass change", **reads(ChangeLines))
+@needs("changes.read")
 def change_lines(
     request: Request,
     reference: str,
     outcome: Annotated[
         LineOutcome | None, Query(description="Only those of which this came.")
     ] = None,
-    after: Annotated[int, Query(ge=0, le=10**9, description="Begin after this many.")] = 0,
+    after: AfterNumber = 0,
     limit: Limit = 100,
 ) -> Response:
     """The difference report: every budget listed, held back or not, in order of reference."""
@@ -171,14 +176,15 @@ def change_lines(
     assert change.prepared is not None, "a mass change begins by being prepared"
     chosen = [line for line in change.lines if outcome in (None, line.outcome)]
     following = after + limit if after + limit < len(chosen) else None
-    return answer(
+    return page_of(
+        request,
         ChangeLines(
             reference,
             change.prepared.lines_sha256,
             len(chosen),
             chosen[after : after + limit],
             following,
-        )
+        ),
     )
 
 
@@ -234,6 +240,7 @@ _takes = partial(writes, Change, if_match=True)
 
 @_steps.post(f"{_AT}/prepare", summary="Prepare a mass change",
              **_takes(PrepareChange, created="The mass change is new."))  # fmt: skip
+@needs("changes.prepare")
 def prepare(reference: str, write: Writing) -> Response:
     """Work out what would change on every budget; again replaces what was prepared before.
 
@@ -299,6 +306,7 @@ def _step(
 
 
 @_steps.post(f"{_AT}/approve", summary="Approve a mass change", **_takes(ApproveChange))
+@needs("changes.approve")
 def approve(reference: str, write: Writing) -> Response:
     """Approve exactly the total and hash that were looked at, by someone other than who
     prepared it. Nothing is changed until it is applied."""
@@ -320,6 +328,7 @@ def approve(reference: str, write: Writing) -> Response:
 
 
 @_steps.post(f"{_AT}/reject", summary="Reject a mass change", **_takes(RejectChange))
+@needs("changes.approve")
 def reject(reference: str, write: Writing) -> Response:
     """Turn it down, by someone other than who prepared it. It can be prepared again."""
     body = _reject.read(write.body)
@@ -338,6 +347,7 @@ def reject(reference: str, write: Writing) -> Response:
 
 
 @_steps.post(f"{_AT}/apply", summary="Apply a mass change", **_takes(ChangeStep))
+@needs("changes.prepare")
 def apply(reference: str, write: Writing) -> Response:
     """Change every budget that comes to exactly what was approved; the others are passed over
     and answered with the reason. Broken off, it goes on where it stopped when asked again."""

@@ -8,10 +8,11 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from ledger.api.idempotency import answer
+from ledger.access.guard import needs
 from ledger.api.openapi import reads
+from ledger.api.paging import AfterNumber, Limit, page_of
 from ledger.api.problems import HEADERS
-from ledger.api.requests import Limit, ledger_of
+from ledger.api.requests import ledger_of
 from ledger.api.statements import PAGE
 from ledger.cycle_differences import (
     BudgetDifference,
@@ -59,6 +60,7 @@ def _described() -> dict[str, Any]:
 
 @router.get("/v1/cycles/{reference:cycle}/differences", summary="Say what changed and why",
             **_described())  # fmt: skip
+@needs("cycles.read")
 def cycle_changes(
     request: Request,
     reference: str,
@@ -68,7 +70,7 @@ def cycle_changes(
     cause: Annotated[
         Cause | None, Query(description="Only budgets with this cause; totals stay whole.")
     ] = None,
-    after: Annotated[int, Query(ge=0, le=10**9, description="Begin after this many.")] = 0,
+    after: AfterNumber = 0,
     limit: Limit = 100,
     form: Annotated[
         Literal["json", "csv", "html"],
@@ -88,7 +90,7 @@ def cycle_changes(
         headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
         # With a byte order mark: spreadsheets read a file without one as another alphabet.
         return Response(differences_csv(found).encode("utf-8-sig"), 200, headers, "text/csv")
-    return answer(_page(found, biggest_first(found.budgets, cause or ""), after, limit))
+    return page_of(request, _page(found, biggest_first(found.budgets, cause or ""), after, limit))
 
 
 def _page(

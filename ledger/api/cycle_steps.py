@@ -11,10 +11,11 @@ import msgspec
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.cycle_events import RejectionReason
 from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.aggregates.payment_cycle import PaymentCycle
-from ledger.api.cycle_reading import Cycle, CycleNow, read_cycle, shown
+from ledger.api.cycle_shown import Cycle, shown
 from ledger.api.idempotency import REPLAYED, Once
 from ledger.api.openapi import writes
 from ledger.api.requests import BodyOf, LongRoute, Write, Writing, today
@@ -22,6 +23,7 @@ from ledger.application import require_version
 from ledger.bank_file import asked_kind
 from ledger.commands import require_keepable
 from ledger.config import FileFormat, ServiceLevel
+from ledger.cycle_reading import CycleNow, read_cycle
 from ledger.dates import Period
 from ledger.payment_run import approve_cycle, cancel_cycle, issue_cycle, prepare_cycle, settle_cycle
 from ledger.store import Beside
@@ -86,6 +88,7 @@ _cancel, _issue, _settle = BodyOf(Step), BodyOf(IssueCycle), BodyOf(Step)
 
 @router.post(f"{_AT}/prepare", summary="Prepare a cycle",
              **_takes(PrepareCycle, created="The cycle is new."))  # fmt: skip
+@needs("cycles.prepare")
 def prepare(reference: str, write: Writing) -> Response:
     """Work out every budget's payment for a period; again replaces what was prepared before."""
     body = _prepare.read(write.body)
@@ -140,6 +143,7 @@ def _step(
 
 
 @router.post(f"{_AT}/approve", summary="Approve a cycle", **_takes(ApproveCycle))
+@needs("cycles.approve")
 def approve(reference: str, write: Writing) -> Response:
     """Approve exactly the total and hash that were looked at, by someone other than who
     prepared it; every payment is then promised on its budget, in one transaction."""
@@ -160,6 +164,7 @@ def approve(reference: str, write: Writing) -> Response:
 
 
 @router.post(f"{_AT}/reject", summary="Reject a cycle", **_takes(RejectCycle))
+@needs("cycles.approve")
 def reject(reference: str, write: Writing) -> Response:
     """Turn the cycle down, by someone other than who prepared it. It can be prepared again."""
     body = _reject.read(write.body)
@@ -177,6 +182,7 @@ def reject(reference: str, write: Writing) -> Response:
 
 
 @router.post(f"{_AT}/cancel", summary="Cancel a cycle", **_takes(Step))
+@needs("cycles.prepare")
 def cancel(reference: str, write: Writing) -> Response:
     """Withdraw a cycle before any bank file, and every payment it promised."""
     return _step(
@@ -188,6 +194,7 @@ def cancel(reference: str, write: Writing) -> Response:
 
 
 @router.post(f"{_AT}/issue", summary="Make the bank file", **_takes(IssueCycle))
+@needs("cycles.prepare")
 def issue(reference: str, write: Writing) -> Response:
     """Make the bank file of an approved cycle, and write it into the server's folder of files."""
     body = _issue.read(write.body)
@@ -207,6 +214,7 @@ def issue(reference: str, write: Writing) -> Response:
 
 
 @router.post(f"{_AT}/settle", summary="Settle a cycle", **_takes(Step))
+@needs("cycles.prepare")
 def settle(reference: str, write: Writing) -> Response:
     """Confirm every payment that has not come back, then the cycle; from its pay date on."""
     return _step(

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.cycle_events import CycleException, CycleLine
 from ledger.api.budgets import catch_up, register_page
-from ledger.api.cycle_reading import Cycle, listed, read_cycle, shown
+from ledger.api.cycle_shown import Cycle, shown
 from ledger.api.idempotency import answer
-from ledger.api.openapi import problems, reads
+from ledger.api.openapi import IF_NONE_MATCH, READ_PROBLEMS, problems, reads
+from ledger.api.paging import AfterNumber, AfterReference, Limit, page_of
 from ledger.api.problems import HEADERS
-from ledger.api.requests import Limit, ledger_of
+from ledger.api.requests import ledger_of
 from ledger.bank_file import media_type
 from ledger.cycle_deductions import CycleDeduction, cycle_deductions
+from ledger.cycle_reading import listed, read_cycle
 from ledger.entitlement import FundingTotal
 from ledger.payment_run import bank_file
 from ledger.projections.finance import finance_totals
@@ -110,30 +113,32 @@ class CycleTotals(msgspec.Struct):
 # --- questions ----------------------------------------------------------------------------
 
 
-After = Annotated[int, Query(ge=0, le=10**9, description="Begin after this many.")]
-
-
 @router.get("/v1/cycles", summary="List the cycles", **reads(CycleRegister, missing=False))
+@needs("cycles.read")
 def list_cycles(
     request: Request,
-    after: Annotated[str, Query(max_length=20, description="Begin after this reference.")] = "",
+    after: AfterReference = "",
     limit: Limit = 100,
 ) -> Response:
     """The register of payment cycles, in order of reference."""
     rows, next_after = register_page(ledger_of(request), Cycles.table, after, limit)
     entries = [CycleEntry(**{**row, "is_taken": bool(row["is_taken"])}) for row in rows]
-    return answer(CycleRegister(entries, next_after))
+    return page_of(request, CycleRegister(entries, next_after))
 
 
 @router.get(_AT, summary="Show a cycle", **reads(Cycle))
+@needs("cycles.read")
 def show_cycle(request: Request, reference: str) -> Response:
     """Totals, hash and status."""
     now = read_cycle(ledger_of(request), reference)
-    return answer(shown(now), etag=str(now.version))
+    return answer(shown(now), version=now.version)
 
 
 @router.get(f"{_AT}/lines", summary="List the payments of a cycle", **reads(CycleLines))
-def cycle_lines(request: Request, reference: str, after: After = 0, limit: Limit = 100) -> Response:
+@needs("cycles.read")
+def cycle_lines(
+    request: Request, reference: str, after: AfterNumber = 0, limit: Limit = 100
+) -> Response:
     """The payments to be made, in order of budget reference, each with how it was worked out."""
     ledger = ledger_of(request)
     now = read_cycle(ledger, reference)
@@ -142,25 +147,26 @@ def cycle_lines(request: Request, reference: str, after: After = 0, limit: Limit
     deductions = cycle_deductions(ledger, lines)
     following = _following(after, limit, count)
     sealed = now.prepared.lines_sha256
-    return answer(CycleLines(reference, sealed, count, lines, deductions, following))
+    return page_of(request, CycleLines(reference, sealed, count, lines, deductions, following))
 
 
 @router.get(f"{_AT}/exceptions", summary="List what the approver should see",
             **reads(CycleExceptions))  # fmt: skip
+@needs("cycles.read")
 def cycle_exceptions(
-    request: Request, reference: str, after: After = 0, limit: Limit = 100
+    request: Request, reference: str, after: AfterNumber = 0, limit: Limit = 100
 ) -> Response:
     """What is out of the ordinary, in order of budget reference and code."""
     now = read_cycle(ledger_of(request), reference)
     count = now.prepared.exception_count
     exceptions = listed(now, lambda event: event.exceptions, count, after, limit)
     following = _following(after, limit, count)
-    return answer(
-        CycleExceptions(reference, now.prepared.lines_sha256, count, exceptions, following)
-    )
+    sealed = now.prepared.lines_sha256
+    return page_of(request, CycleExceptions(reference, sealed, count, exceptions, following))
 
 
 @router.get(f"{_AT}/totals", summary="Total a cycle by funding", **reads(CycleTotals))
+@needs("cycles.read")
 def cycle_totals(request: Request, reference: str) -> Response:
     """By funding stream and cost centre: as prepared, and as scheduled, issued and paid."""
     ledger = ledger_of(request)
@@ -174,6 +180,7 @@ def cycle_totals(request: Request, reference: str) -> Response:
 @router.get(
     f"{_AT}/file",
     summary="Fetch the bank file",
+    openapi_extra={"parameters": [IF_NONE_MATCH]},
     responses={
         200: {
             "description": "The file as it was issued. It holds account details: keep it safe.",
@@ -182,9 +189,11 @@ def cycle_totals(request: Request, reference: str) -> Response:
                 for media in ("application/octet-stream", "application/xml")
             },
         },
-        **problems(403, 404, 409, 422, 500, 503),
+        304: {"description": "You have this file already."},
+        **problems(*READ_PROBLEMS, 409),
     },
 )
+@needs("cycles.prepare")
 def cycle_file(request: Request, reference: str) -> Response:
     """The very bytes that were issued, every time. The one answer with account numbers in it."""
     ledger = ledger_of(request)

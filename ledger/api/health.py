@@ -6,9 +6,9 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
-from ledger.api.problems import problem
 from ledger.api.requests import ledger_of
 from ledger.errors import ProjectionStopped, ReadTablesOutOfDate
 
@@ -32,19 +32,21 @@ class Ready(msgspec.Struct):
     behind: int
 
 
-@router.get("/health", summary="Is it alive?", responses=reads(Alive, missing=False)["responses"])
+@router.get("/health", summary="Is it alive?", **reads(Alive, open_to_all=True))
+@needs(None)
 async def health() -> Response:
     """The process answers; nothing else is looked at."""
     return answer(Alive("alive"))
 
 
-@router.get("/ready", summary="Is it ready?", responses=reads(Ready, missing=False)["responses"])
+@router.get("/ready", summary="Is it ready?", **reads(Ready, open_to_all=True))
+@needs(None)
 def ready(request: Request) -> Response:
     """503 while the database does not answer, or the read tables stopped or are out of date."""
     status = ledger_of(request).projections.status()
     if status.out_of_date:
-        return problem(ReadTablesOutOfDate())
+        raise ReadTablesOutOfDate()
     if status.stopped_at is not None:
-        return problem(ProjectionStopped(position=status.stopped_at, why=status.stopped_why))
+        raise ProjectionStopped(position=status.stopped_at, why=status.stopped_why)
     behind = max(status.head - status.position, 0)
     return answer(Ready("ready", status.position, status.head, behind))

@@ -28,10 +28,14 @@ REPLAYED = "Idempotency-Replayed"
 _encode = msgspec.json.Encoder().encode
 
 
-def answer(content: Any, status: int = 200, etag: str = "") -> Response:
-    """An answer in JSON."""
-    headers = {**HEADERS, "ETag": f'"{etag}"'} if etag else HEADERS
-    return Response(_encode(content), status, headers, "application/json")
+def answer(content: Any, status: int = 200, version: int | None = None) -> Response:
+    """An answer in JSON. The ETag of what has a version is that, for If-Match, and what the
+    answer says, for If-None-Match: the same version may be answered otherwise on another day."""
+    body, headers = _encode(content), HEADERS
+    if version is not None:
+        digest = hashlib.sha256(body).hexdigest()[:16]
+        headers = {**HEADERS, "ETag": f'"{version}.{digest}"'}
+    return Response(body, status, headers, "application/json")
 
 
 class Once:
@@ -43,9 +47,8 @@ class Once:
         self._tries = 0
         # Lengths part the pieces, so that no two requests read the same.
         pieces = (write.method, write.path, write.acting_as)
-        digest = hashlib.sha256("".join(f"{len(p)}:{p}" for p in pieces).encode())
-        digest.update(write.body)
-        self._request_sha256 = digest.hexdigest()
+        asked = "".join(f"{len(p)}:{p}" for p in pieces).encode() + write.body
+        self._request_sha256 = write.ledger.keyring.request_digest(asked)
 
     def row(self, content: Any, status: int = 200) -> Beside:
         """The key's row with the answer, to be saved with the change itself."""

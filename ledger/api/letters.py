@@ -8,10 +8,12 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.api.idempotency import answer
-from ledger.api.openapi import reads
+from ledger.api.openapi import problems, reads
+from ledger.api.paging import Limit, page_of
 from ledger.api.problems import HEADERS
-from ledger.api.requests import Limit, ledger_of
+from ledger.api.requests import ledger_of
 from ledger.api.statements import PAGE
 from ledger.errors import LetterUnreadable
 from ledger.letters.letter import Letter
@@ -42,16 +44,20 @@ Form = Annotated[
     Literal["json", "html"],
     Query(alias="format", description="`json`, or `html`: the letter itself, with whom it is to."),
 ]
-After = Annotated[str, Query(max_length=32, description="Begin after this letter.")]
+After = Annotated[
+    str, Query(max_length=32, pattern="^[0-9a-f]*$", description="Begin after this letter.")
+]
 
 
-def _with_page(struct: type[msgspec.Struct]) -> dict[str, Any]:
+def _with_page(struct: type[msgspec.Struct], *more: int) -> dict[str, Any]:
     described = reads(struct)
+    described["responses"] |= problems(*more)
     described["responses"][200]["content"] |= {"text/html": {"schema": {"type": "string"}}}
     return described
 
 
 @router.get("/v1/letters", summary="List the letters", **reads(LetterRegister))
+@needs("letters.read")
 def list_letters(
     request: Request,
     state: Annotated[LetterState | None, Query(description="Only those in this state.")] = None,
@@ -64,6 +70,7 @@ def list_letters(
 
 @router.get("/v1/budgets/{reference:reference}/letters", summary="List a budget's letters",
             **reads(LetterRegister))  # fmt: skip
+@needs("letters.read")
 def budget_letters(
     request: Request, reference: str, after: After = "", limit: Limit = 100
 ) -> Response:
@@ -80,10 +87,12 @@ def _page(
     )
     page = found[:limit]
     more = len(found) > limit
-    return answer(LetterRegister(page, page[-1].letter_reference if more else None))
+    next_after = page[-1].letter_reference if more else None
+    return page_of(request, LetterRegister(page, next_after))
 
 
 @router.get("/v1/letters/{letter}", summary="Show a letter", **_with_page(LetterEntry))
+@needs("letters.read")
 def show_letter(request: Request, letter: str, form: Form = "json") -> Response:
     """Where a letter stands; with `format=html` the letter as it was sent, or as it would be
     sent now. What was sent as plain text is answered as plain text."""
@@ -97,7 +106,8 @@ def show_letter(request: Request, letter: str, form: Form = "json") -> Response:
 
 
 @router.get("/v1/cycles/{reference:cycle}/advices/{payment}", summary="Show a remittance advice",
-            **_with_page(Advice))  # fmt: skip
+            **_with_page(Advice, 409))  # fmt: skip
+@needs("letters.read")
 def show_advice(request: Request, reference: str, payment: str, form: Form = "json") -> Response:
     """What one payment of an issued cycle is made up of, line by line, as it would be sent now."""
     found = advice_of(ledger_of(request), reference, payment)

@@ -9,16 +9,22 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.convertors import Convertor, register_url_convertor
+from fastapi.routing import APIRoute
 
+from ledger import errors
+from ledger.access.guard import needed
+from ledger.api import problems as api_problems
+from ledger.api.examples import example_of
 from ledger.api.problems import MEDIA_TYPE, Fault, Problem
+from ledger.errors import Refusal
 
 DESCRIPTION = """
 Personal budgets and the payments made from them, as an event-sourced ledger.
 
-**Only from this machine, for now.** Until people can sign in, every request from elsewhere is
-refused, and every change says in `X-Acting-As` who makes it. That header is temporary: it is
-believed, not checked.
+**Everybody who asks has signed in,** and may do what their roles permit. A program sends an
+access token of the council's identity provider: `Authorization: Bearer ...`. Where
+`LEDGER_DEVELOPMENT_SIGN_IN` is set, people on this machine are believed: every request then says
+in `X-Acting-As` who asks. That header is believed, not checked, and is for trying things out.
 
 **Every change has a key.** Send a new `Idempotency-Key` with each change and the same one when
 you repeat it: the same request again gets the first answer, byte for byte, with
@@ -39,66 +45,104 @@ TAGS = [
     {"name": "financial assessments", "description": "What people can contribute, and why."},
     {"name": "letters", "description": "Letters and remittance advices, and where each stands."},
     {"name": "people", "description": "Who people are; sealed, and never sent back."},
+    {"name": "access", "description": "Who acts, who may see how an account stands, who looked."},
     {"name": "payees", "description": "Accounts in full, each look recorded; and who looked."},
     {"name": "providers", "description": "Who holds money for people, and is paid in bulk."},
     {"name": "cycles", "description": "Payment cycles, from preparation to settlement."},
     {"name": "bank reports", "description": "What banks send back, and what is in suspense."},
     {"name": "mass changes", "description": "Many budgets at once: tried, approved, applied."},
     {"name": "accounts", "description": "Accounting periods: closed for good, and their figures."},
+    {"name": "refused requests", "description": "What was refused to whom, for auditors."},
     {"name": "health", "description": "Whether the server is alive and ready."},
 ]
 WRITE_HEADERS = [
-    {
-        "name": "X-Acting-As",
-        "in": "header",
-        "required": True,
-        "description": "Who makes the change. Temporary, until sign-in: believed, not checked.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 100},
-    },
     {
         "name": "Idempotency-Key",
         "in": "header",
         "required": True,
         "description": "A new key for each change; the same when it is repeated.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+        "schema": {"type": "string", "pattern": "^[ -~]{1,200}$"},
+        "example": "7d1f-1",
     },
 ]
+SECURITY = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token that the council's identity provider issued to a program, "
+        "for LEDGER_OIDC_AUDIENCE (client credentials).",
+    },
+    "believed": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Acting-As",
+        "description": "Who asks, without proof: with LEDGER_DEVELOPMENT_SIGN_IN, on this machine.",
+    },
+}
 IF_MATCH = {
     "name": "If-Match",
     "in": "header",
     "required": False,
-    "description": 'The version you looked at, such as "7": 412 if it has moved on.',
+    "description": "The ETag of what you looked at, or its version: 412 if it has moved on.",
+    "schema": {"type": "string", "pattern": '^("[0-9]{1,9}([.][0-9a-f]{16})?"|[*])$'},
+    "example": '"7"',
+}
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "ETags of answers that you have: 304 if this would be one of them.",
     "schema": {"type": "string"},
 }
-READ_PROBLEMS = (403, 404, 422, 500, 503)
-WRITE_PROBLEMS = (400, 403, 404, 409, 413, 422, 500, 503)
+HEADERS = {
+    "X-Request-Id": {
+        "description": "The request's number: yours, if it is well formed.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{8,64}$"},
+    },
+    "RateLimit-Policy": {
+        "description": 'How many requests (q) are answered in how many seconds (w): `"actor"` '
+        'yours, `"address"` those from where you are.',
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "How many are left (r) for how many seconds (t).",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "After how many seconds to ask again.",
+        "schema": {"type": "integer"},
+    },
+    "Link": {
+        "description": 'Where the next page is (rel="next"), if there is one.',
+        "schema": {"type": "string"},
+    },
+    "ETag": {
+        "description": "The version and a digest of the answer, for If-Match and If-None-Match.",
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Replayed": {
+        "description": "`true`: this is the first answer to that key again.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+EXAMPLES = {
+    "[A-Z0-9/-]{1,20}": "PB1",
+    "[A-Z0-9-]{1,20}": "C1",
+    "[0-9a-f]{32}": "0123456789abcdef0123456789abcdef",
+}
+"""Of a reference in an address, by the letters it may have."""
+PLACES = {
+    "reference": "A reference: of a budget, a cycle, a mass change, a report, a person, a payee.",
+    "payment": "The reference of a payment.",
+    "letter": "The reference of a letter.",
+    "provider": "The reference of a provider.",
+}
+OPEN_PROBLEMS = (400, 403, 422, 431, 500, 503)
+READ_PROBLEMS = (400, 401, 403, 404, 422, 429, 431, 500, 503)
+WRITE_PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422, 429, 431, 500, 503)
 
 _structs: dict[str, type[msgspec.Struct]] = {}
-
-
-class _Reference(Convertor[str]):
-    """A reference in an address. It may hold a "/", written so or as %2F."""
-
-    regex = "[A-Z0-9/-]{1,20}"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-class _CycleReference(_Reference):
-    regex = "[A-Z0-9-]{1,20}"
-
-
-class _PayeeReference(_Reference):
-    regex = "[0-9a-f]{32}"
-
-
-register_url_convertor("reference", _Reference())
-register_url_convertor("cycle", _CycleReference())
-register_url_convertor("payee", _PayeeReference())
 
 
 def schema_of(struct: type[msgspec.Struct]) -> dict[str, str]:
@@ -108,10 +152,19 @@ def schema_of(struct: type[msgspec.Struct]) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{struct.__name__}"}
 
 
-def reads(struct: type[msgspec.Struct], *, missing: bool = True) -> dict[str, Any]:
+def reads(
+    struct: type[msgspec.Struct], *, missing: bool = True, open_to_all: bool = False
+) -> dict[str, Any]:
     """How a question and its answer are described; `missing`: it may be 404."""
-    statuses = READ_PROBLEMS if missing else tuple(s for s in READ_PROBLEMS if s != 404)
-    return {"responses": {200: _json(struct, "The answer."), **problems(*statuses)}}
+    usual = OPEN_PROBLEMS if open_to_all else READ_PROBLEMS
+    statuses = [status for status in usual if missing or status != HTTPStatus.NOT_FOUND]
+    described: dict[str, Any] = {
+        "responses": {200: _json(struct, "The answer."), **problems(*statuses)}
+    }
+    if "version" in struct.__struct_fields__:
+        described["responses"][304] = {"description": "You have this answer already."}
+        described["openapi_extra"] = {"parameters": [IF_NONE_MATCH]}
+    return described
 
 
 def writes(
@@ -139,10 +192,18 @@ def writes(
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The refusals a route may give."""
     content = {MEDIA_TYPE: {"schema": schema_of(Problem)}}
-    return {
-        status: {"description": HTTPStatus(status).phrase, "content": content}
-        for status in statuses
-    }
+    return {status: {"description": _codes(status), "content": content} for status in statuses}
+
+
+def _codes(status: int) -> str:
+    """The refusals with a status, by their codes."""
+    refusals = [*vars(errors).values(), *vars(api_problems).values()]
+    codes = {
+        refusal.code
+        for refusal in refusals
+        if isinstance(refusal, type) and issubclass(refusal, Refusal) and refusal.status == status
+    } - {Refusal.code}
+    return f"{HTTPStatus(status).phrase}: {', '.join(f'`{code}`' for code in sorted(codes))}."
 
 
 def _json(struct: type[msgspec.Struct], description: str) -> dict[str, Any]:
@@ -151,10 +212,10 @@ def _json(struct: type[msgspec.Struct], description: str) -> dict[str, Any]:
         "description": description,
         "content": content,
         "headers": {
-            "ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}
-        }
-        if "version" in struct.__struct_fields__
-        else {},
+            name: {"$ref": f"#/components/headers/{name}"}
+            for name, field in (("ETag", "version"), ("Link", "next_after"))
+            if field in struct.__struct_fields__
+        },
     }
 
 
@@ -173,4 +234,37 @@ def described(app: FastAPI) -> bytes:
         _structs.values(), ref_template="#/components/schemas/{name}"
     )
     made.setdefault("components", {}).setdefault("schemas", {}).update(components)
+    made["components"]["securitySchemes"] = SECURITY
+    made["components"]["headers"] = HEADERS
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods or ():
+                _complete(route, made["paths"][route.path_format][method.lower()], components)
     return msgspec.json.encode(made)
+
+
+def _complete(route: APIRoute, operation: dict[str, Any], components: dict[str, Any]) -> None:
+    """Add what goes for every operation, and what its route and its body's shape say."""
+    permission = needed(route)
+    operation["security"] = [{name: []} for name in SECURITY] if permission else []
+    if permission:
+        operation["description"] += f"\n\nNeeds the permission `{permission}`."
+        operation["x-permission"] = permission
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path":
+            name = parameter["name"]
+            parameter["description"] = PLACES.get(name, "")
+            letters = route.param_convertors[name].regex
+            if letters in EXAMPLES:
+                parameter["schema"]["pattern"] = f"^{letters}$"
+                parameter["example"] = EXAMPLES[letters]
+    for body in operation.get("requestBody", {"content": {}})["content"].values():
+        if "$ref" in body["schema"]:
+            body["example"] = example_of(body["schema"], components)
+    changes = "requestBody" in operation
+    names = ["X-Request-Id", *(("RateLimit-Policy", "RateLimit") if permission else ())]
+    for status, answer in operation["responses"].items():
+        waits = ["Retry-After"] if status in ("429", "503") else []
+        replayed = ["Idempotency-Replayed"] if status in ("200", "201") and changes else []
+        for name in (*names, *waits, *replayed):
+            answer.setdefault("headers", {})[name] = {"$ref": f"#/components/headers/{name}"}

@@ -13,10 +13,12 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.payees import ModulusCheck, NameAnswer, Payee
 from ledger.api.idempotency import REPLAYED, Once, answer
 from ledger.api.openapi import reads, writes
-from ledger.api.requests import BodyOf, Limit, WriteRoute, Writing, ledger_of
+from ledger.api.paging import Limit, page_of
+from ledger.api.requests import BodyOf, WriteRoute, Writing, ledger_of
 from ledger.errors import VersionConflict
 from ledger.payee_looks import LookReason, look_at_payee, looks, payee_in_full
 from ledger.people import moment_text
@@ -101,6 +103,7 @@ _recorded = msgspec.json.Decoder(LookRecorded)
 
 @_writing.post("/v1/payees/{reference:payee}/look", summary="Look at a payee in full",
                **writes(PayeeShown, LookAsked))  # fmt: skip
+@needs("payees.look")
 def look(reference: str, write: Writing) -> Response:
     """Record who looks, when and why, and then answer with the account in full.
 
@@ -131,6 +134,7 @@ def look(reference: str, write: Writing) -> Response:
 
 
 @router.get("/v1/payee-looks", summary="List who looked at payees", **reads(PayeeLooks))
+@needs("audit.read")
 def list_looks(
     request: Request,
     budget: Annotated[
@@ -138,7 +142,7 @@ def list_looks(
         Query(max_length=20, description="At any payee ever proposed for this budget."),
     ] = None,
     payee: Annotated[str | None, Query(max_length=32, description="At this payee.")] = None,
-    after: Annotated[int, Query(ge=0, description="Begin after this look.")] = 0,
+    after: Annotated[int, Query(ge=0, le=10**9, description="Begin after this look.")] = 0,
     limit: Limit = 100,
 ) -> Response:
     """Every look at a payee's details, whoever looked, the oldest first."""
@@ -150,7 +154,8 @@ def list_looks(
         limit=limit + 1,
     )
     shown = [LookRecorded(*seen[1:]) for seen in found[:limit]]
-    return answer(PayeeLooks(shown, found[limit - 1].number if len(found) > limit else None))
+    next_after = found[limit - 1].number if len(found) > limit else None
+    return page_of(request, PayeeLooks(shown, next_after))
 
 
 router.routes.extend(_writing.routes)

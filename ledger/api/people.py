@@ -8,13 +8,12 @@ import msgspec
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.api.idempotency import Once
 from ledger.api.openapi import writes
 from ledger.api.requests import BodyOf, WriteRoute, Writing
-from ledger.commands import require_keepable
-from ledger.contacts import Channel, new_contact
-from ledger.errors import InvalidValue, VersionConflict
-from ledger.people import PersonDetails
+from ledger.contacts import Channel, new_contact, new_person
+from ledger.errors import VersionConflict
 from ledger.private import Private
 
 router = APIRouter(tags=["people"], route_class=WriteRoute)
@@ -58,26 +57,23 @@ _contact = BodyOf(ContactToRecord)
 @router.put("/v1/people/{reference:reference}", summary="Register a person",
             **writes(PersonRegistered, PersonToRegister,
                      created="The person was not known before."))  # fmt: skip
+@needs("people.register")
 def register_person(reference: str, write: Writing) -> Response:
     """Seal a person's name and date of birth under their reference; the same again changes
     nothing, and other details under a known reference are refused."""
     if write.expected_version is not None:
         raise VersionConflict("A person has no version to match.")
     given = _details.read(write.body)
-    name = " ".join(given.name.split())
-    if not 1 <= len(name) <= 140:
-        raise InvalidValue("name must be 1 to 140 characters.", field="name")
-    require_keepable(name, "name")
-    require_keepable(given.date_of_birth, "date_of_birth")
+    details = new_person(reference, given.name, given.date_of_birth)
     once = Once(write)
     status = 200 if write.ledger.people.existing([reference]) else 201
     row = once.row(PersonRegistered(reference), status)
-    details = PersonDetails(reference, name, given.date_of_birth)
     return once.do(lambda: write.ledger.register_person(details, write.recorded_at, [row]))
 
 
 @router.put("/v1/people/{reference:reference}/contact", summary="Record contact details",
             **writes(ContactRecorded, ContactToRecord))  # fmt: skip
+@needs("people.register")
 def record_contact(reference: str, write: Writing) -> Response:
     """Seal how a person is to be written to, in the place of all that was recorded before."""
     if write.expected_version is not None:

@@ -15,7 +15,8 @@ from sqlalchemy import exc as sql
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from ledger.errors import Refusal, StoreUnavailable
+from ledger.edge import noted, request_id_of
+from ledger.errors import Refusal, StoreUnavailable, TokenRefused
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
@@ -25,12 +26,14 @@ HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 class Problem(msgspec.Struct):
     """Why nothing was done (RFC 9457). `code` is stable; programs match on it, people read
-    `detail`. Further members are facts about this refusal."""
+    `detail`, and `instance` ends in the request's number. Further members are facts about this
+    refusal."""
 
     type: str
     title: str
     status: int
     detail: str
+    instance: str
     code: str
     retryable: bool
 
@@ -46,15 +49,9 @@ class Fault(msgspec.Struct):
 
 
 class NotLoopback(Refusal):
-    """Until people can sign in, only programs on this machine may use the API."""
+    """While people are believed who they say they are, only this machine may ask."""
 
     status = 403
-
-
-class ActingPersonMissing(Refusal):
-    """Every change says who makes it, in the header X-Acting-As."""
-
-    status = 400
 
 
 class IdempotencyKeyMissing(Refusal):
@@ -64,13 +61,13 @@ class IdempotencyKeyMissing(Refusal):
 
 
 class IfMatchUnreadable(Refusal):
-    """If-Match holds one version as ETag gives it, such as "7"."""
+    """If-Match holds one ETag as it was given, or a version, such as "7"; never a weak one."""
 
     status = 400
 
 
 class BodyTooLarge(Refusal):
-    """A request's body may be at most 1,000,000 bytes."""
+    """A body may be at most 1,000,000 bytes, and that of a bank's report 32,000,000."""
 
     status = 413
 
@@ -112,8 +109,11 @@ class InternalError(Refusal):
 # --- rendering ----------------------------------------------------------------------------
 
 
-def problem(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
+def problem(
+    request: Request, refusal: Refusal, headers: Mapping[str, str] | None = None
+) -> Response:
     """A refusal as an answer. What went wrong inside (5xx) is told by its rule alone."""
+    noted(request, refusal)
     inside = refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     body = {
         **refusal.details,
@@ -121,45 +121,51 @@ def problem(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Respo
         "title": refusal.rule,
         "status": refusal.status,
         "detail": refusal.rule if inside else str(refusal),
+        "instance": f"urn:pbledger:request:{request_id_of(request)}",
         "code": refusal.code,
         "retryable": refusal.retryable,
     }
     sent = {**HEADERS, **(headers or {})}
     if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
         sent["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if "retry_after_seconds" in refusal.details:
+        sent["Retry-After"] = str(refusal.details["retry_after_seconds"])
+    if refusal.status == HTTPStatus.UNAUTHORIZED:  # RFC 6750, section 3
+        why = ', error="invalid_token"' if isinstance(refusal, TokenRefused) else ""
+        sent["WWW-Authenticate"] = f'Bearer realm="ledger"{why}'
     content = msgspec.json.encode(body, enc_hook=str)
     return Response(content, refusal.status, sent, MEDIA_TYPE)
 
 
-async def _refused(_request: Request, refusal: Refusal) -> Response:
-    return problem(refusal)
+async def _refused(request: Request, refusal: Refusal) -> Response:
+    return problem(request, refusal)
 
 
-async def _store_failed(_request: Request, _error: Exception) -> Response:
-    return problem(StoreUnavailable())
+async def _store_failed(request: Request, _error: Exception) -> Response:
+    return problem(request, StoreUnavailable())
 
 
-async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
+async def _gone(request: Request, _error: ClientDisconnect) -> Response:
     """Nobody is there to read it; half a body is not acted on."""
-    return problem(BodyUnreadable())
+    return problem(request, BodyUnreadable())
 
 
-async def _http_error(_request: Request, error: HTTPException) -> Response:
+async def _http_error(request: Request, error: HTTPException) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return problem(MethodNotAllowed(), error.headers)
+        return problem(request, MethodNotAllowed(), error.headers)
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return problem(AddressNotFound())
-    return problem(BodyUnreadable())
+        return problem(request, AddressNotFound())
+    return problem(request, BodyUnreadable())
 
 
-async def _invalid_parameter(_request: Request, error: RequestValidationError) -> Response:
+async def _invalid_parameter(request: Request, error: RequestValidationError) -> Response:
     faults = [Fault(".".join(map(str, fault["loc"][1:])), fault["msg"]) for fault in error.errors()]
-    return problem(BodyInvalid(faults))
+    return problem(request, BodyInvalid(faults))
 
 
-async def _failed(_request: Request, _error: Exception) -> Response:
+async def _failed(request: Request, _error: Exception) -> Response:
     """The last resort; the server's log has the traceback, the client nothing of it."""
-    return problem(InternalError())
+    return problem(request, InternalError())
 
 
 def install(app: FastAPI) -> None:

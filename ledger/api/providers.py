@@ -10,14 +10,17 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.aggregates.payees import ModulusCheck, Payee, WithdrawalReason
 from ledger.aggregates.provider import Provider, ProviderEnding
-from ledger.api.budgets import RecordedEvent, catch_up, recorded_events, register_page
+from ledger.api.budgets import catch_up, register_page
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import reads, writes
+from ledger.api.paging import AfterReference, Limit, page_of
 from ledger.api.problems import HEADERS
-from ledger.api.requests import BodyOf, Limit, WriteRoute, Writing, ledger_of
+from ledger.api.recorded_events import RecordedEvent, recorded_events
+from ledger.api.requests import BodyOf, WriteRoute, Writing, ledger_of
 from ledger.api.statements import PAGE
 from ledger.commands import require_keepable
 from ledger.errors import VersionConflict
@@ -187,6 +190,7 @@ def _change(
 @_writing.post(f"{_AT}/register", summary="Register a provider",
                **writes(ProviderChanged, ProviderToRegister,
                         created="The provider was not known before."))  # fmt: skip
+@needs("people.register")
 def register(reference: str, write: Writing) -> Response:
     """Seal a provider's name under its reference; the same again changes nothing."""
     if write.expected_version is not None:
@@ -204,6 +208,7 @@ def register(reference: str, write: Writing) -> Response:
 
 @_writing.post(f"{_AT}/propose-account", summary="Propose a provider's account",
                **writes(ProviderChanged, AccountProposal, if_match=True))  # fmt: skip
+@needs("payees.propose")
 def propose_account(reference: str, write: Writing) -> Response:
     """Seal account details of a provider and propose them; someone else must verify them.
 
@@ -227,6 +232,7 @@ def propose_account(reference: str, write: Writing) -> Response:
 
 @_writing.post(f"{_AT}/verify-account", summary="Verify a provider's account",
                **writes(ProviderChanged, AccountToVerify, if_match=True))  # fmt: skip
+@needs("payees.verify")
 def verify_account(reference: str, write: Writing) -> Response:
     """Confirm details that someone else proposed; all that is held there is paid to them now."""
     asked = _verify.read(write.body)
@@ -240,6 +246,7 @@ def verify_account(reference: str, write: Writing) -> Response:
 
 @_writing.post(f"{_AT}/withdraw-account", summary="Withdraw a provider's account",
                **writes(ProviderChanged, AccountToWithdraw, if_match=True))  # fmt: skip
+@needs("payees.propose")
 def withdraw_account(reference: str, write: Writing) -> Response:
     """Take back details, proposed or in use; nothing more is paid to them."""
     asked = _withdraw.read(write.body)
@@ -255,6 +262,7 @@ def withdraw_account(reference: str, write: Writing) -> Response:
 
 @_writing.post(f"{_AT}/end", summary="End a provider",
                **writes(ProviderChanged, ProviderToEnd, if_match=True))  # fmt: skip
+@needs("people.register")
 def end(reference: str, write: Writing) -> Response:
     """Pay the provider nothing after `effective_on`; whose money it holds must be moved."""
     asked = _end.read(write.body)
@@ -268,12 +276,11 @@ def end(reference: str, write: Writing) -> Response:
 
 # --- questions ----------------------------------------------------------------------------
 
-After = Annotated[str, Query(max_length=20, description="Begin after this reference.")]
-
 
 @router.get("/v1/providers", summary="List the providers",
             **reads(ProviderRegister, missing=False))  # fmt: skip
-def list_providers(request: Request, after: After = "", limit: Limit = 100) -> Response:
+@needs("budgets.find")
+def list_providers(request: Request, after: AfterReference = "", limit: Limit = 100) -> Response:
     """The register of providers, in order of reference."""
     ledger = ledger_of(request)
     rows, next_after = register_page(ledger, Providers.table, after, limit)
@@ -288,10 +295,11 @@ def list_providers(request: Request, after: After = "", limit: Limit = 100) -> R
         )
         for row in rows
     ]
-    return answer(ProviderRegister(entries, next_after))
+    return page_of(request, ProviderRegister(entries, next_after))
 
 
 @router.get(_AT, summary="Show a provider", **reads(ProviderShown))
+@needs("budgets.find")
 def show_provider(request: Request, reference: str) -> Response:
     """The account it is paid into, by its last digits, and those that wait to be verified."""
     ledger = ledger_of(request)
@@ -306,7 +314,7 @@ def show_provider(request: Request, reference: str) -> Response:
         account=_account(provider.payee, accounts) if provider.payee else None,
         proposed_accounts=[_account(p, accounts) for p in provider.proposed_payees.values()],
     )
-    return answer(shown, etag=str(provider.version))
+    return answer(shown, version=provider.version)
 
 
 def _account(account: Payee, accounts: Mapping[str, str]) -> AccountShown:
@@ -321,8 +329,9 @@ def _account(account: Payee, accounts: Mapping[str, str]) -> AccountShown:
 
 
 @router.get(f"{_AT}/budgets", summary="List whose money a provider holds", **reads(BudgetsHeld))
+@needs("budgets.find")
 def provider_budgets(
-    request: Request, reference: str, after: After = "", limit: Limit = 100
+    request: Request, reference: str, after: AfterReference = "", limit: Limit = 100
 ) -> Response:
     """The budgets that name the provider, for their direct payment or their service fund."""
     ledger = ledger_of(request)
@@ -330,7 +339,8 @@ def provider_budgets(
     catch_up(ledger)
     found = budgets_held_by(ledger.engine, reference, after=after, limit=limit + 1)
     shown = [BudgetHeld(**row) for row in found[:limit]]
-    return answer(BudgetsHeld(shown, shown[-1].budget_reference if len(found) > limit else None))
+    next_after = shown[-1].budget_reference if len(found) > limit else None
+    return page_of(request, BudgetsHeld(shown, next_after))
 
 
 def _described() -> dict[str, Any]:
@@ -344,6 +354,7 @@ def _described() -> dict[str, Any]:
 
 @router.get("/v1/cycles/{reference:cycle}/breakdowns/{provider:cycle}",
             summary="Say what a credit to a provider is made up of", **_described())  # fmt: skip
+@needs("cycles.read")
 def breakdown(
     request: Request,
     reference: str,

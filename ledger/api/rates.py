@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
 from ledger.api.requests import ledger_of, today
@@ -40,6 +41,7 @@ class RatesInForce(msgspec.Struct):
 
 @router.get("/v1/rates", summary="Show the charging rates",
             **reads(RatesInForce, missing=False))  # fmt: skip
+@needs("rates.read")
 def rates_in_force(
     request: Request,
     on: Annotated[

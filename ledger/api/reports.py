@@ -11,22 +11,25 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.bank_report import BankReport, Dismissal, ReportKind
 from ledger.aggregates.event_sourced import Recorded
 from ledger.api.budgets import catch_up, register_page
 from ledger.api.idempotency import Once, answer
 from ledger.api.openapi import WRITE_HEADERS, WRITE_PROBLEMS, problems, reads, writes
+from ledger.api.paging import AfterDay, AfterReference, Limit, following, page_of
 from ledger.api.requests import (
+    MOST_ROWS,
     BodyOf,
-    Limit,
     LongRoute,
     Write,
     WriteRoute,
     Writing,
     ledger_of,
-    read_large_write,
+    read_xml,
     today,
 )
+from ledger.application import require_version
 from ledger.bank_file import working_days
 from ledger.bank_reports import ReportBroughtIn, import_report, report_names
 from ledger.commands import require_keepable
@@ -69,9 +72,11 @@ class ReportRegister(msgspec.Struct):
 
 
 class ReportQueue(msgspec.Struct):
-    """Every item of every report that waits for a person, the oldest first."""
+    """Items of any report that wait for a person, the oldest first; ask for `after` =
+    `next_after` for what follows."""
 
     queue: list[WaitingItem]
+    next_after: str | None
 
 
 class ReportItemResolved(msgspec.Struct):
@@ -80,6 +85,15 @@ class ReportItemResolved(msgspec.Struct):
     reference: str
     version: int
     waiting: list[int]
+
+
+class InSuspense(Suspense, frozen=True):
+    """What was held at the end of a day, the oldest first; ask for `after` = `next_after` for
+    what follows. The figures are of all of it, whatever the page.
+
+    `account_pence` is what the account holds on that day; `difference_pence` is nought."""
+
+    next_after: str | None
 
 
 # --- what is asked ------------------------------------------------------------------------
@@ -123,9 +137,8 @@ def _takes_xml() -> dict[str, Any]:
 
 
 @router.post("/v1/reports", summary="Bring in a bank's report", **_takes_xml())
-async def bring_in(
-    write: Annotated[Write, Depends(read_large_write)], dry_run: DryRun = False
-) -> Response:
+@needs("reports.import")
+async def bring_in(write: Annotated[Write, Depends(read_xml)], dry_run: DryRun = False) -> Response:
     """A Bacs input report, ARUCS or AWACS, or an ISO 20022 pain.002, as the bank gives it.
 
     Recorded whole or refused whole; an item that fits no payment waits in the queue. The very
@@ -154,23 +167,31 @@ def _brought_in(write: Write, dry_run: bool) -> Response:
 
 
 @router.get("/v1/reports", summary="List the bank reports", **reads(ReportRegister, missing=False))
+@needs("reports.read")
 def list_reports(
     request: Request,
-    after: Annotated[str, Query(max_length=20, description="Begin after this reference.")] = "",
+    after: AfterReference = "",
     limit: Limit = 100,
 ) -> Response:
     """The register of reports that were brought in, in order of reference."""
     rows, next_after = register_page(ledger_of(request), BankReports.table, after, limit)
     reports = [msgspec.convert(row, ReportEntry) for row in rows]
-    return answer(ReportRegister(reports, next_after))
+    return page_of(request, ReportRegister(reports, next_after))
 
 
 @router.get("/v1/reports/queue", summary="List what waits", **reads(ReportQueue, missing=False))
-def queue(request: Request) -> Response:
+@needs("reports.read")
+def queue(request: Request, after: AfterDay = "", limit: Limit = MOST_ROWS) -> Response:
     """The items that fit no payment, each with why."""
     ledger = ledger_of(request)
     catch_up(ledger)
-    return answer(ReportQueue(waiting(ledger.engine)))
+    found, next_after = following(waiting(ledger.engine), _place, after, limit)
+    return page_of(request, ReportQueue(found, next_after))
+
+
+def _place(item: WaitingItem) -> str:
+    """Where an item stands in the queue."""
+    return f"{item.queued_on}.{item.report_reference}.{item.queued.item:06d}"
 
 
 items = APIRouter(route_class=WriteRoute, tags=["bank reports"])
@@ -182,12 +203,16 @@ def _resolved(once: Once, report: BankReport) -> list[Beside]:
 
 
 @items.post(f"{_AT}/match", summary="Match an item",
-            **writes(ReportItemResolved, ItemMatch))  # fmt: skip
+            **writes(ReportItemResolved, ItemMatch, if_match=True))  # fmt: skip
+@needs("reports.import")
 def match(reference: str, write: Writing) -> Response:
     """Record an item that waits on the payment it is found to be about."""
     body = _match.read(write.body)
     for name in ("budget_reference", "payment_reference", "reason_code"):
         require_keepable(getattr(body, name), name)
+    if write.expected_version is not None:
+        version = write.ledger.load(BankReport, reference).version
+        require_version(reference, version, write.expected_version)
     once = Once(write)
     return once.do(
         lambda: match_item(
@@ -204,7 +229,8 @@ def match(reference: str, write: Writing) -> Response:
 
 
 @items.post(f"{_AT}/dismiss", summary="Dismiss an item",
-            **writes(ReportItemResolved, ItemDismissal))  # fmt: skip
+            **writes(ReportItemResolved, ItemDismissal, if_match=True))  # fmt: skip
+@needs("reports.import")
 def dismiss(reference: str, write: Writing) -> Response:
     """Decide that nothing is to be recorded for an item that waits."""
     body = _dismiss.read(write.body)
@@ -219,6 +245,7 @@ def dismiss(reference: str, write: Writing) -> Response:
             BankReport,
             reference,
             lambda report: report.dismiss(item=body.item, reason_code=body.reason_code, **said),
+            expected_version=write.expected_version,
             beside=rows,
         )
     )
@@ -230,7 +257,8 @@ router.routes.extend(items.routes)
 # --- suspense -------------------------------------------------------------------------------
 
 
-@router.get("/v1/suspense", summary="List what came back", **reads(Suspense, missing=False))
+@router.get("/v1/suspense", summary="List what came back", **reads(InSuspense, missing=False))
+@needs("reports.read")
 def in_suspense(
     request: Request,
     on: Annotated[
@@ -238,6 +266,8 @@ def in_suspense(
         Query(description="At the end of this day; today, if not given.",
               json_schema_extra={"format": "date"}),
     ] = None,
+    after: AfterDay = "",
+    limit: Limit = MOST_ROWS,
 ) -> Response:  # fmt: skip
     """Every payment that came back and is not settled, the oldest first, with its age.
 
@@ -247,4 +277,10 @@ def in_suspense(
     day = today() if on is None else parse_date(on, "on")
     require_keepable(day, "on")
     catch_up(ledger)
-    return answer(suspense(ledger.engine, day, working_days(ledger)))
+    held = suspense(ledger.engine, day, working_days(ledger))
+    items, next_after = following(
+        held.items, lambda i: f"{i.held_from}.{i.budget_reference}.{i.payment_reference}",
+        after, limit,
+    )  # fmt: skip
+    facts = {**msgspec.structs.asdict(held), "items": tuple(items)}
+    return page_of(request, InSuspense(**facts, next_after=next_after))

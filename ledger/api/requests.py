@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from ipaddress import ip_address
@@ -16,9 +17,11 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ledger.access.guard import actor_of, address_of
+from ledger.access.sign_in import SignIn
+from ledger.access.users import Actor
 from ledger.aggregates.event_sourced import Said
 from ledger.api.problems import (
-    ActingPersonMissing,
     BodyInvalid,
     BodyTooLarge,
     BodyUnreadable,
@@ -31,7 +34,7 @@ from ledger.api.problems import (
 from ledger.application import Ledger, said
 from ledger.commands import require_keepable
 from ledger.dates import Period, day_in_england, parse_date
-from ledger.errors import InvalidDate, Refusal
+from ledger.errors import InvalidDate, MediaTypeNotTaken, NotSignedIn, Refusal, TokenRefused
 
 MOST_BYTES = 1_000_000
 MOST_BYTES_OF_A_FILE = 32_000_000
@@ -39,7 +42,8 @@ MOST_ROWS = 500
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,200}")
 _PERSON = re.compile(r"(?! )[\x20-\x7e]{1,100}(?<! )")
-_ETAG = re.compile(r'"([0-9]{1,9})"')
+_BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/-]{1,8000}=*)")
+_ETAG = re.compile(r'"([0-9]{1,9})(?:\.[0-9a-f]{16})?"')
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII
 )
@@ -57,30 +61,55 @@ def _is_loopback(host: str) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
+_OF_PROXIES = {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"}
+
+
+def _believes(scope: Scope) -> bool:
+    sign_in: SignIn = scope["app"].state.sign_in
+    return sign_in.in_development
+
+
 class LoopbackOnly:
-    """Refuses every request that is not from and to this machine, until people can sign in.
+    """Refuses every request that is not from and to this machine while anybody is believed.
 
     The Host header is looked at as well: a page of another site, open in a browser on this
-    machine, can come from here too, under a name of its own (DNS rebinding).
+    machine, can come from here too, under a name of its own (DNS rebinding). What a proxy hands on
+    comes from here whoever sent it, so nothing is taken from one.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or self._is_from_here(scope):
+        if scope["type"] == "lifespan" or not _believes(scope) or self._is_from_here(scope):
             await self._app(scope, receive, send)
         else:
-            await problem(NotLoopback())(scope, receive, send)
+            await problem(Request(scope), NotLoopback())(scope, receive, send)
 
     def _is_from_here(self, scope: Scope) -> bool:
         hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         client = scope.get("client")
+        is_handed_on = any(name in _OF_PROXIES for name, _ in scope["headers"])
         named = all(_is_loopback(re.sub(r":\d+$", "", host)) for host in hosts)
-        return client is not None and _is_loopback(client[0]) and named
+        return client is not None and _is_loopback(client[0]) and named and not is_handed_on
 
 
 # --- who asks for what --------------------------------------------------------------------
+
+
+def who_asks(request: Request) -> Actor:
+    """Who asks, by what they send with each request: a token, or a name where it is believed."""
+    sign_in: SignIn = request.app.state.sign_in
+    if (authorization := request.headers.get("authorization")) is not None:
+        with sign_in.attempts.one(address_of(request)):
+            token = _BEARER.fullmatch(authorization)
+            if token is None:
+                raise TokenRefused()
+            return sign_in.program(token[1], datetime.now(UTC))
+    person = request.headers.get("x-acting-as", "")
+    if not _PERSON.fullmatch(person):
+        raise NotSignedIn()
+    return sign_in.believed(person)
 
 
 def ledger_of(request: Request) -> Ledger:
@@ -109,19 +138,22 @@ class Write(NamedTuple):
 
 async def read_write(request: Request) -> Write:
     """Read a change whole, before any thread is given to it."""
-    return await _read(request, MOST_BYTES)
+    return await _read(request, MOST_BYTES, ("application/json",))
 
 
-async def read_large_write(request: Request) -> Write:
-    """The same of a change that is a whole file."""
-    return await _read(request, MOST_BYTES_OF_A_FILE)
+async def read_csv(request: Request) -> Write:
+    """The same of a change that is a file of comma-separated values."""
+    return await _read(request, MOST_BYTES, ("text/csv",))
 
 
-async def _read(request: Request, most_bytes: int) -> Write:
+async def read_xml(request: Request) -> Write:
+    """The same of a change that is a bank's file."""
+    return await _read(request, MOST_BYTES_OF_A_FILE, ("application/xml", "text/xml"))
+
+
+async def _read(request: Request, most_bytes: int, kinds: Collection[str]) -> Write:
     headers = request.headers
-    person = headers.get("x-acting-as", "")
-    if not _PERSON.fullmatch(person):
-        raise ActingPersonMissing()
+    require_kind(headers, kinds)
     key = headers.get("idempotency-key", "")
     if not _PRINTABLE.fullmatch(key):
         raise IdempotencyKeyMissing("Idempotency-Key must be 1 to 200 printable characters.")
@@ -129,7 +161,7 @@ async def _read(request: Request, most_bytes: int) -> Write:
         ledger=ledger_of(request),
         method=request.method,
         path=request.scope["path"],
-        acting_as=person,
+        acting_as=actor_of(request).name,
         key=key,
         body=await _body(request, most_bytes),
         expected_version=_expected_version(headers.get("if-match")),
@@ -166,6 +198,15 @@ class LongRoute(WriteRoute):
     """A change that takes long: one at a time, beside the threads that answer everyone else."""
 
     threads = CapacityLimiter(1)
+
+
+def require_kind(headers: Mapping[str, str], kinds: Collection[str]) -> None:
+    """Raises `MediaTypeNotTaken` for a body that says it is of another kind; it may say nothing."""
+    kind, _, parameters = headers.get("content-type", "").lower().partition(";")
+    charset = parameters.strip().removeprefix("charset=").strip('"')
+    is_taken = not kind or kind.strip() in kinds
+    if not is_taken or charset not in ("", "utf-8") or "content-encoding" in headers:
+        raise MediaTypeNotTaken(f"This address takes {' or '.join(kinds)}, not compressed.")
 
 
 async def _body(request: Request, most_bytes: int) -> bytes:
@@ -248,9 +289,14 @@ def _moment(text: str) -> datetime:
     )
 
 
+def now() -> datetime:
+    """The moment it is."""
+    return datetime.now(UTC)
+
+
 def today() -> date:
     """The day it is in England."""
-    return day_in_england(datetime.now(UTC))
+    return day_in_england(now())
 
 
 def read_period(
@@ -274,7 +320,6 @@ def read_period(
 
 PeriodAsked = Annotated[Period, Depends(read_period)]
 AsOfAsked = Annotated[AsOf, Depends(read_as_of)]
-Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="At most this many.")]
 
 
 # --- bodies -------------------------------------------------------------------------------
@@ -292,17 +337,19 @@ class BodyOf(Generic[TBody]):
     def read(self, body: bytes) -> TBody:
         """Raises `BodyUnreadable`, `BodyInvalid`, or the refusal of a field's own type."""
         try:
-            return self._decode(body)
+            read = self._decode(body)
+            json.loads(body, object_pairs_hook=_each_once)
+            return read
         except msgspec.ValidationError as error:
             raise BodyInvalid(self._faults(body) or [_fault(error, "")]) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # no JSON, no UTF-8, a number of 5,000 digits
             raise BodyUnreadable() from None
 
     def _faults(self, body: bytes) -> list[Fault]:
         """Every field that is missing, unknown or not of its kind."""
         try:
             given: Any = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise BodyUnreadable() from None
         if not isinstance(given, dict):
             return [Fault("", "Must be a JSON object.")]
@@ -319,6 +366,15 @@ class BodyOf(Generic[TBody]):
             except Refusal as refusal:
                 faults.append(Fault(field.encode_name, str(refusal)))
         return faults + [Fault(name[:40], "Is not a field of this request.") for name in given]
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    """msgspec takes the last of fields of one name; another reader may take the first."""
+    names = set[str]()
+    for name, _ in pairs:
+        if name in names:
+            raise BodyInvalid([Fault(name[:40], "Is there more than once.")])
+        names.add(name)
 
 
 def _fault(error: msgspec.ValidationError, field: str) -> Fault:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from ledger.access.guard import needs
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.api.idempotency import answer
 from ledger.api.openapi import reads
@@ -33,6 +34,7 @@ def _described() -> dict[str, Any]:
 
 @router.get("/v1/budgets/{reference:reference}/statement", summary="Make a statement",
             **_described())  # fmt: skip
+@needs("budgets.read")
 def budget_statement(
     request: Request,
     reference: str,

@@ -16,15 +16,19 @@ from ledger.cli import (
     caseload,
     change,
     cycle,
+    grants,
     jobs,
     keeping,
     letters,
     modulus,
     payees,
+    privacy,
     provider,
     rates,
+    refused,
     reports,
     suspense,
+    users,
 )
 from ledger.cli.session import Session, Verbs
 
@@ -70,8 +74,10 @@ def program(
 
 keeping.add_to(app)
 caseload.add_to(app)
+privacy.add_to(caseload.person)
 assessment_file.add_to(app)
 suspense.add_to(app)
+refused.add_to(app)
 app.add_typer(payees.app, name="payees")
 app.add_typer(provider.app, name="provider")
 app.add_typer(budget.app, name="budget")
@@ -84,6 +90,8 @@ app.add_typer(modulus.app, name="modulus")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(letters.app, name="letters")
+app.add_typer(users.app, name="users")
+app.add_typer(grants.app, name="grants")
 
 
 def main() -> None:

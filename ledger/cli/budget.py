@@ -15,6 +15,7 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.cli import parameters
 from ledger.cli.budget_shown import budget_document, show_budget, suspension_document
 from ledger.cli.effect_shown import event_document, show_tried
+from ledger.cli.grants import budget_looks
 from ledger.cli.parameters import BudgetReference, EffectiveOn, ExpectedVersion, KnownAt, OnDay
 from ledger.cli.screen import Screen, moment
 from ledger.cli.session import now, session_of
@@ -125,6 +126,7 @@ def balance(
 
 
 app.command("statement")(statement)
+app.command("looks")(budget_looks)
 
 
 @app.command("list")

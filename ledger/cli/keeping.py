@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ledger.cli.screen import Screen
 from ledger.cli.session import session_of
+
+if TYPE_CHECKING:
+    from ledger.application import Ledger
 
 Host = Annotated[str, typer.Option(help="Loopback only; else LEDGER_HOST.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="Else LEDGER_PORT.")]
@@ -165,17 +168,52 @@ def serve(ctx: typer.Context, host: Host = "", port: Port = 0) -> None:
     host = host or session.settings.host
     if not _is_loopback(host):
         raise typer.BadParameter(
-            f"{host} can be reached from other machines, and there is no sign-in yet. "
-            "Until there is, the server listens on 127.0.0.1, ::1 or localhost only.",
+            f"{host} can be reached from other machines, and what the server says is not "
+            "encrypted: it listens on 127.0.0.1, ::1 or localhost only, behind a proxy on this "
+            "machine that speaks TLS.",
             param_hint="'--host'",
         )
-    with session.ledger():
-        pass  # refuses here, before the server starts, if there is no ledger
+    port = port or session.settings.port
+    with session.ledger() as ledger:  # refuses here, before the server starts, if there is none
+        _say_where(ledger, host, port)
     import uvicorn
 
     uvicorn.run(
-        "ledger.api:create_app", factory=True, host=host, port=port or session.settings.port
+        "ledger.server:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        access_log=False,  # it has whole addresses; ours has not
+        log_config=_logging(uvicorn.config.LOGGING_CONFIG),
+        server_header=False,
     )
+
+
+def _say_where(ledger: Ledger, host: str, port: int) -> None:
+    """Where the pages are; and who may be signed in as, where nobody has to prove who they are."""
+    from ledger.access.users import DEVELOPMENT, all_users
+
+    screen = Screen()
+    screen.say(f"Open http://{f'[{host}]' if ':' in host else host}:{port} in a browser.")
+    if ledger.settings.development_sign_in:
+        users = [user for user in all_users(ledger.engine) if user.issuer == DEVELOPMENT]
+        rows = [
+            (user.name, ", ".join(user.roles).replace("_", " "))
+            for user in users
+            if not user.is_disabled
+        ]
+        screen.table("Sign in by choosing one of", ("Name", "Roles"), rows)
+
+
+def _logging(usual: dict[str, Any]) -> dict[str, Any]:
+    """The server's logging, with a line of JSON on stdout for every request."""
+    lines = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
+    requests = {"handlers": ["requests"], "level": "INFO", "propagate": False}
+    return {
+        **usual,
+        "handlers": {**usual["handlers"], "requests": lines},
+        "loggers": {**usual["loggers"], "ledger.requests": requests},
+    }
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,6 +5,7 @@ A projection is one file and one line here.
 
 from sqlalchemy import Engine
 
+from ledger.projections.access import Grants, Representatives
 from ledger.projections.accounts import ClosedPeriods
 from ledger.projections.audit_table import Audit
 from ledger.projections.balances import Balances
@@ -12,6 +13,7 @@ from ledger.projections.bank_reports import BankReports, ReportQueue
 from ledger.projections.finance import FinanceTotals
 from ledger.projections.following import Projections
 from ledger.projections.journal import Postings
+from ledger.projections.matters import Matters
 from ledger.projections.providers import Providers
 from ledger.projections.registers import Budgets, Cycles, MassChanges, Payments
 from ledger.projections.replaying import Log
@@ -28,6 +30,9 @@ KEYED: tuple[Keyed, ...] = (
     FinanceTotals(),
     BankReports(),
     ReportQueue(),
+    Representatives(),
+    Grants(),
+    Matters(),
 )
 
 

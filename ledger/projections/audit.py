@@ -19,6 +19,7 @@ from ledger.aggregates import (
 from ledger.aggregates import payments as budget
 from ledger.aggregates.event_sourced import Event
 from ledger.money import format_pounds as pounds
+from ledger.projections.access_words import ACCESS_SENTENCES
 from ledger.projections.payee_words import PAYEE_SENTENCES
 from ledger.projections.run_sentences import SENTENCES_OF_RUNS
 from ledger.projections.words import REJECTION_REASONS, RETURN_REASONS, day, from_to, words
@@ -45,10 +46,7 @@ def _line(term: AllocationTerm) -> str:
 def _offered(e: care_decisions.DirectPaymentOffered) -> str:
     start = f"A direct payment was offered at the {e.occasion}"
     if e.outcome == "excluded":
-        source = care_decisions.LAWFUL_EXCLUSIONS.get(e.reason_code, "")
-        return (
-            f"At the {e.occasion} a direct payment was refused: {words(e.reason_code)} ({source})."
-        )
+        return f"At the {e.occasion} a direct payment was refused, on a ground in law."
     return f"{start} and {e.outcome}."
 
 
@@ -318,6 +316,7 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         f"{pounds(e.amount_pence)} of the clawback {e.clawback_reference} will not be pursued: "
         f"{words(e.reason_code)}."
     ),
+    **ACCESS_SENTENCES,
     **SENTENCES_OF_RUNS,
 }
 """What each kind of event says, in plain English and without personal data."""

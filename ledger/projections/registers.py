@@ -53,6 +53,7 @@ class Budgets:
         Column("fund_provider_reference", Text),
         Column("version", Integer, nullable=False),
         Index("ix_budgets_reference", "reference", unique=True),
+        Index("ix_budgets_recipient", "recipient_reference"),
     )
     _COLUMN: ClassVar = {column.name: place for place, column in enumerate(table.columns)}
 
@@ -164,6 +165,7 @@ class Payments:
         Index("ix_payments_stream", "stream"),
         Index("ix_payments_cycle", "cycle_reference"),
         Index("ix_payments_bulk", "bulk_reference"),
+        Index("ix_payments_held", "held_from"),
     )
     _STATUS, _REASON, _HELD_FROM, _SETTLED_ON, _CHANNEL = 9, 10, 12, 13, 14
 

@@ -66,7 +66,7 @@ class Suspense(msgspec.Struct, frozen=True):
 
 def suspense(engine: Engine, on: date, days: WorkingDays) -> Suspense:
     """What was held at the end of a day, as it is known now."""
-    items = tuple(_items(engine, on, days))
+    items = tuple(held_on(engine, on, days))
     total_pence = sum(item.amount_pence for item in items)
     account_pence = _account_pence(engine, on)
     return Suspense(
@@ -74,7 +74,8 @@ def suspense(engine: Engine, on: date, days: WorkingDays) -> Suspense:
     )
 
 
-def _items(engine: Engine, on: date, days: WorkingDays) -> Iterator[SuspenseItem]:
+def held_on(engine: Engine, on: date, days: WorkingDays) -> Iterator[SuspenseItem]:
+    """Every payment that was held at the end of a day, the oldest first."""
     p, b = Payments.table.c, Budgets.table.c
     query = (
         select(

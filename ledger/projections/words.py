@@ -49,6 +49,11 @@ def words(code: str) -> str:
     return NAMES.get(code) or code.replace("_", " ")
 
 
+def begun(text: str) -> str:
+    """Words as a sentence begins; unlike `capitalize` it leaves the NHS as it is."""
+    return text[:1].upper() + text[1:]
+
+
 NAMES = {
     "care_act_2014": "Care Act 2014",
     "care_act_2014_carer": "Care Act 2014 as a carer",

@@ -183,8 +183,8 @@ def statement_of(
         totals=Amounts(**{name: _sum(within, name) for name in Amounts.__struct_fields__}),
         closing_pence=balance,
         weekly=weekly(replay.budget.terms, period.ends_on),
-        coming_payment=_coming_payment(replay.budget, period, "direct_payment"),
-        coming_fund_payment=_coming_payment(replay.budget, period, "service_fund"),
+        coming_payment=coming_payment(replay.budget, period.ends_on),
+        coming_fund_payment=coming_payment(replay.budget, period.ends_on, "service_fund"),
         suspensions=tuple(
             suspended(term) for term in replay.budget.suspensions if term.ends_on >= period.ends_on
         ),
@@ -217,10 +217,10 @@ def _adjustments_due(budget: PersonalBudget) -> Counter[Part]:
     return due
 
 
-def _coming_payment(
-    budget: PersonalBudget, period: Period, channel: Channel
+def coming_payment(
+    budget: PersonalBudget, after: date, channel: Channel = "direct_payment"
 ) -> ComingPayment | None:
-    """The first payment promised for a day after the period; else what the next would be.
+    """The first payment promised for a day after another; else what the next would be.
 
     One that came back, or that the bank did not take, is none: it is held or sent again. None
     where nothing more is to be expected."""
@@ -228,7 +228,7 @@ def _coming_payment(
         (payment.pay_on, reference, payment)
         for reference, payment in budget.payments.items()
         if payment.channel == channel
-        and payment.pay_on > period.ends_on
+        and payment.pay_on > after
         and payment.stands
         and payment.held is None
     ]

@@ -13,11 +13,14 @@ from ledger.aggregates import (
     allocations,
     care_decisions,
     clawbacks,
+    consents,
     contributions,
     estates,
+    interests,
     payees,
     payments,
     recovery,
+    representatives,
     service_funds,
     spend_returns,
     suspensions,
@@ -60,6 +63,12 @@ NEVER_CHANGES_WHAT_IS_OWED: frozenset[type[Event]] = frozenset(
         recovery.RecoveryCapped,
         # Recorded with the payment it is taken from, and shown on its row.
         clawbacks.ClawbackDeducted,
+        representatives.RepresentativeAppointed,
+        representatives.RepresentativeEnded,
+        consents.AccessGranted,
+        consents.AccessRevoked,
+        interests.InterestDeclared,
+        interests.InterestEnded,
     }
 )
 
