@@ -87,7 +87,7 @@ chromium:
 	  SUDO=; [ "$$(id -u)" = 0 ] || SUDO="sudo -n"; \
 	  echo "Installing Chromium for the browser tests"; \
 	  { $$SUDO apt-get update && $$SUDO env DEBIAN_FRONTEND=noninteractive \
-	    apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1; \
+	    apt-get install --yes --no-install-recommends chromium fonts-liberation; } >/dev/null 2>&1; \
 	  command -v chromium >/dev/null || \
 	    echo "Chromium could not be installed from here, so the browser tests will fail." \
 	      "On Debian: sudo apt-get install chromium" >&2; }

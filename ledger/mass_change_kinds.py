@@ -238,6 +238,7 @@ def try_on(
         reason,
         terms_of(change.document) if change.document else (),
         change.revised,
+        tuple(sorted(budget.interests)),
     )
     return line, [] if is_held else events
 

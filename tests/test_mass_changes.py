@@ -31,6 +31,7 @@ from ledger.errors import (
     ApproverPreparedMassChange,
     BudgetNotFound,
     ConcurrentChange,
+    InterestInBudget,
     InvalidValue,
     MassChangeAlreadyDecided,
     MassChangeDiffersFromSeen,
@@ -351,6 +352,17 @@ def prepared(ledger: Ledger) -> MassChange:
     return prepare(ledger, reassessing())
 
 
+def test_nobody_approves_what_changes_a_budget_they_have_an_interest_in(ledger):
+    budgets(ledger, 2)
+    assess(ledger, 1)
+    assess(ledger, 2)
+    tell_budget(ledger, pb(2), "declare_interest", user_name="anil", kind="relative")
+    change = prepare(ledger, reassessing())
+    with pytest.raises(InterestInBudget, match=pb(2)):
+        approve(ledger, change, by="anil")
+    assert approve(ledger, change, by="bilal").status == "approved"
+
+
 def test_a_second_person_approves_the_total_and_the_hash_they_looked_at(ledger, prepared):
     with pytest.raises(ApproverPreparedMassChange):
         approve(ledger, prepared, by="petra")
@@ -429,7 +441,8 @@ def test_the_hash_covers_every_figure_the_parameters_and_the_warnings(prepared):
     assert lines_hash(parameters, lines, warnings) == seal
     for field in MassChangeLine.__struct_fields__:
         other = {"budget_version": 99, "was_pence": 1, "now_pence": 1, "put_right_pence": 1,
-                 "terms": (), "revised": ((pb(1), 1, 2),)}.get(field, "x")  # fmt: skip
+                 "terms": (), "revised": ((pb(1), 1, 2),), "interested": ("amira",),
+                 }.get(field, "x")  # fmt: skip
         changed = [replace(lines[0], **{field: other}), *lines[1:]]
         assert lines_hash(parameters, changed, warnings) != seal, field
     assert lines_hash(replace(parameters, release=(pb(1),)), lines, warnings) != seal

@@ -19,6 +19,7 @@ from ledger.aggregates.event_sourced import Event, EventSourced, Said, applies, 
 from ledger.dates import Period
 from ledger.errors import (
     ApproverPreparedMassChange,
+    InterestInBudget,
     MassChangeAlreadyDecided,
     MassChangeDiffersFromSeen,
     MassChangeIsEmpty,
@@ -101,7 +102,8 @@ class MassChangeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     `was_pence` and `now_pence` are a week's contribution (re-assess) or its whole budget
     (uplift) on the day of the change, as if nothing were suspended; or nought and what is
     charged (invoice; a credit is below nought). `put_right_pence` is what days already settled
-    come to: a refund, or arrears if below nought.
+    come to: a refund, or arrears if below nought. `interested` are the users who have an interest
+    in the budget.
     """
 
     budget_reference: str
@@ -113,6 +115,7 @@ class MassChangeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     reason: str = ""
     terms: tuple[AssessedTerm, ...] = ()
     revised: tuple[RevisedLine, ...] = ()
+    interested: tuple[str, ...] = ()
 
     @property
     def difference_pence(self) -> int:
@@ -234,7 +237,9 @@ class MassChange(EventSourced):
         self._record(prepared)
 
     def approve(self, *, now_pence: int, lines_sha256: str, **said: Unpack[Said]) -> None:
-        """Approve the lines with this total and hash: exactly what the approver looked at."""
+        """Approve the lines with this total and hash: exactly what the approver looked at.
+
+        Nobody approves what changes a budget they have an interest in."""
         prepared = self.prepared
         if self.status in ("approved", "applied") and prepared is not None:
             if prepared.lines_sha256 == lines_sha256:
@@ -250,6 +255,14 @@ class MassChange(EventSourced):
             )
         if not self.to_apply:
             raise MassChangeIsEmpty(f"{self.reference} changes no budget.")
+        user_name = said["recorded_by"]
+        own = [line.budget_reference for line in self.to_apply if user_name in line.interested]
+        if own:
+            raise InterestInBudget(
+                f"{user_name} has an interest in {', '.join(own)}, which {self.reference} changes; "
+                "someone else must do this.",
+                budgets=own,
+            )
         self._record(MassChangeApproved(now_pence=now_pence, lines_sha256=lines_sha256, **said))
 
     def reject(self, *, reason_code: MassRejectionReason, **said: Unpack[Said]) -> None:
