@@ -88,12 +88,12 @@ Sits = Callable[[str], Seat]
 
 
 @pytest.fixture
-def sits(browser: Browser, site: str) -> Iterator[Sits]:
-    """Seats somebody at a browser of their own, signed in."""
+def sits(browser: Browser, site: str, database_url: str) -> Iterator[Sits]:
+    """Seats somebody at a browser of their own, signed in. A page is the same on PostgreSQL."""
     seats: list[Seat] = []
 
     def sit(name: str) -> Seat:
-        seats.append(Seat(browser, site))
+        seats.append(Seat(browser, site, examines=database_url.startswith("sqlite")))
         return seats[-1].sign_in(name)
 
     yield sit
