@@ -5,7 +5,7 @@ They may receive the money, account for it, and say who may see how the budget s
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Unpack
+from typing import Literal, Unpack
 
 from ledger.aggregates.care_decisions import CareDecisions
 from ledger.aggregates.event_sourced import Event, Said, applies, command
@@ -34,18 +34,12 @@ class RepresentativeEnded(Event):
     person_reference: str
 
 
-class Representative(NamedTuple):
-    """Someone who acts for the recipient; they are known by their reference."""
-
-    kind: RepresentativeKind
-
-
 class Representatives(CareDecisions):
     """Everyone who acts for the recipient now."""
 
     def __init__(self, reference: str) -> None:
         super().__init__(reference)
-        self.representatives: dict[str, Representative] = {}
+        self.representatives: dict[str, RepresentativeKind] = {}
 
     @command
     def appoint_representative(
@@ -58,10 +52,10 @@ class Representatives(CareDecisions):
         self._require_not_closed()
         assert self.opened is not None, "a loaded budget has been opened"
         known = self.representatives.get(person_reference)
-        if known == Representative(kind):
+        if known == kind:
             return
         if known is not None:
-            raise ReferenceUsedForOtherFacts(f"{person_reference} is the {known.kind} already.")
+            raise ReferenceUsedForOtherFacts(f"{person_reference} is the {known} already.")
         if person_reference == self.opened.recipient_reference:
             raise RepresentativeIsRecipient()
         _require_not_later(said)
@@ -77,7 +71,7 @@ class Representatives(CareDecisions):
 
     @applies(RepresentativeAppointed)
     def _representative_appointed(self, event: RepresentativeAppointed) -> None:
-        self.representatives[event.person_reference] = Representative(event.kind)
+        self.representatives[event.person_reference] = event.kind
 
     @applies(RepresentativeEnded)
     def _representative_ended(self, event: RepresentativeEnded) -> None:

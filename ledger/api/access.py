@@ -132,7 +132,7 @@ def status_check(write: Writing, request: Request) -> Response:
 def budget_access(request: Request, reference: str) -> Response:
     """Who acts for the recipient, and which organisations may see how the account stands."""
     budget = ledger_of(request).budget(reference)
-    acting = [RepresentativeEntry(p, r.kind) for p, r in budget.representatives.items()]
+    acting = [RepresentativeEntry(p, kind) for p, kind in budget.representatives.items()]
     granted = [
         AccessEntry(of, *grant, is_in_force=budget.grant_in_force(of, today()) is not None)
         for of, grant in budget.grants.items()

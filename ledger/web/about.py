@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from ledger.access.guard import needs
-from ledger.application import Ledger
 from ledger.errors import NotSignedIn
+from ledger.web.asking import ledger_of
 from ledger.web.pages import page
 from ledger.web.sessions import who_asks
 
@@ -27,7 +27,7 @@ def accessibility(request: Request) -> Response:
     Applications) (No. 2) Accessibility Regulations 2018 ask for."""
     with suppress(NotSignedIn):
         request.scope["actor"] = who_asks(request)
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     settings = ledger.settings
     return page(
         request,

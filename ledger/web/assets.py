@@ -16,8 +16,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from ledger.access.guard import needs
-from ledger.application import Ledger
 from ledger.errors import Refusal
+from ledger.web.asking import ledger_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -83,7 +83,7 @@ def _luminance(colour: str) -> float:
 @needs(None)
 def theme(request: Request) -> Response:
     """The council's colour, and white or black words on it: whichever are read more easily."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     colour = ledger.settings.council_colour
     words = "#ffffff" if _luminance(colour) < MIDDLE else "#0b0c0c"
     css = f":root {{ --council-colour: {colour}; --council-on-colour: {words}; }}\n"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,12 +20,11 @@ from ledger.access.roles import COMMANDS, NEEDED, PERMISSIONS
 from ledger.access.users import Actor
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.preview import Tried
-from ledger.application import Ledger, said
 from ledger.commands import BUDGET_COMMANDS, Command, require_keepable
-from ledger.dates import day_in_england
 from ledger.errors import Refusal
 from ledger.projections.audit import sentence
 from ledger.projections.words import words
+from ledger.web.asking import ledger_of, said_now, today_in_england
 from ledger.web.command_choices import choices
 from ledger.web.command_words import ASKED, asked
 from ledger.web.forms import TOKEN, Form, Sent
@@ -85,7 +83,7 @@ def record_links(actor: Actor, reference: str) -> list[tuple[str, list[tuple[str
 @needs("budgets.read")
 def record(request: Request, reference: str) -> Response:
     """Everything that one may record on a budget."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     budget = ledger.budget(reference)
     return page(
         request, "record.html", budget=budget, groups=record_links(actor_of(request), reference)
@@ -96,8 +94,8 @@ def record(request: Request, reference: str) -> Response:
 
 
 def _asking(request: Request, command: Command, reference: str, line_count: int) -> _Asking:
-    ledger: Ledger = request.app.state.ledger
-    today = day_in_england(datetime.now(UTC))
+    ledger = ledger_of(request)
+    today = today_in_england()
     effective_on = day("effective_on", asked(command.name, "effective_on"), default=today)
     if command.name == "open":
         own = questions(command.name, command.arguments, lambda _: None)
@@ -165,11 +163,11 @@ def _line_count(text: str) -> int:
 def _checked(asking: _Asking, answers: Answers, form: Form) -> Response:
     """Try what was asked; with the answer to that page, record it."""
     request, command = asking.request, asking.command
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     given = dict(answers.given)
     reference = given.pop("reference", asking.budget.reference)
     opens = command.name == "open"
-    accompanied = said(given.pop("effective_on"), datetime.now(UTC), actor_of(request).name)
+    accompanied = said_now(request, given.pop("effective_on"))
     require_keepable(reference, "reference")
     require_keepable(accompanied["effective_on"], "effective_on")
     arguments = msgspec.convert(given, command.arguments)

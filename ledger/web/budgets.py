@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request
@@ -11,12 +11,11 @@ from sqlalchemy import ColumnElement, func, or_, select, true
 
 from ledger.access.guard import actor_of, needs
 from ledger.aggregates.personal_budget import PersonalBudget
-from ledger.application import Ledger
 from ledger.bank_file import working_days
-from ledger.dates import day_in_england
 from ledger.errors import BudgetNotFound
 from ledger.projections.audit import sentence
 from ledger.projections.registers import Budgets, suspensions_in
+from ledger.web.asking import ledger_of, today_in_england
 from ledger.web.budget_commands import record_links
 from ledger.web.budget_facts import budget_facts
 from ledger.web.pages import page, see_other
@@ -46,7 +45,7 @@ def find(
     number: Annotated[PageAsked, Query(alias="page")] = 1,
 ) -> Response:
     """Look for a budget by its own reference, its recipient's, or how either begins."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     ledger.projections.catch_up()
     wanted = find.strip().upper()
     b = Budgets.table.c
@@ -61,7 +60,7 @@ def find(
         columns = (b.reference, b.recipient_reference, b.opened_on, b.closed_on, b.paid_to)
         query = select(*columns, b.suspensions).where(where).order_by(b.reference)
         rows = connection.execute(query.offset(at.after).limit(at.size)).all()
-    today = day_in_england(datetime.now(UTC))
+    today = today_in_england()
     found = [Found(*row[:3], _standing(row, today), row.paid_to) for row in rows]
     actor = actor_of(request)
     return page(
@@ -100,7 +99,7 @@ def show(
     number: Annotated[PageAsked, Query(alias="page")] = 1,
 ) -> Response:
     """One budget: where it stands, what comes next, its money, and its story newest first."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     history = list(ledger.history(PersonalBudget, reference))
     budget = PersonalBudget.project(None, history)
     if budget is None:
@@ -120,7 +119,7 @@ def show(
         **budget_facts(
             budget,
             ledger.people.shown(payee.payee_reference for payee in budget.known_payees),
-            day_in_england(datetime.now(UTC)),
+            today_in_england(),
             working_days(ledger),
         ),
     )

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, NamedTuple, get_args
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import func, select
 
-from ledger.access.guard import actor_of, needs
+from ledger.access.guard import needs
 from ledger.access.roles import Permission
 from ledger.aggregates.cycle_events import RejectionReason
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
 from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payment_cycle import PaymentCycle
-from ledger.application import Ledger, said
+from ledger.application import Ledger
 from ledger.commands import require_keepable
 from ledger.cycle_differences import CAUSES
 from ledger.cycle_reading import CycleNow, read_cycle
-from ledger.dates import day_in_england
 from ledger.errors import Refusal
 from ledger.last_cycle import differences_of
 from ledger.payment_run import (
@@ -33,6 +32,7 @@ from ledger.payment_run import (
 )
 from ledger.projections.registers import Budgets
 from ledger.statements.cycle_report import NAMES, signed
+from ledger.web.asking import ledger_of, said_now, today_in_england
 from ledger.web.command_words import Asked, answer
 from ledger.web.cycles import all_exceptions, cycle_facts, kinds_of
 from ledger.web.forms import Form, Sent
@@ -44,13 +44,9 @@ router = APIRouter(include_in_schema=False)
 _AT = "/cycles/{reference:cycle}"
 
 
-def _today() -> date:
-    return day_in_england(datetime.now(UTC))
-
-
 def _said(request: Request, effective_on: date) -> Said:
     require_keepable(effective_on, "effective_on")
-    return said(effective_on, datetime.now(UTC), actor_of(request).name)
+    return said_now(request, effective_on)
 
 
 # --- preparing --------------------------------------------------------------------------------
@@ -96,8 +92,8 @@ def prepare(request: Request, form: Sent) -> Response:
     if answers.faults:
         return _prepare_page(request, form, answers.faults)
     given = answers.given
-    ledger: Ledger = request.app.state.ledger
-    reference, accompanied = given.pop("reference"), _said(request, _today())
+    ledger = ledger_of(request)
+    reference, accompanied = given.pop("reference"), _said(request, today_in_england())
     try:
         for name, value in given.items():
             require_keepable(value, name)
@@ -201,8 +197,8 @@ def _decided(
     take: Callable[[Ledger, Said, Progress], object],
 ) -> Response:
     """Decide, or show what there is now with why it was not done."""
-    ledger: Ledger = request.app.state.ledger
-    accompanied = _said(request, _today())
+    ledger = ledger_of(request)
+    accompanied = _said(request, today_in_england())
     try:
         return see_through(
             request,
@@ -224,7 +220,7 @@ def _decide_page(
     faults: dict[str, str] | None = None,
     refusal: Refusal | None = None,
 ) -> Response:
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     now = read_cycle(ledger, reference)
     told = faults_in([_REASON], faults or {}, refusal)
     return page(
@@ -268,7 +264,7 @@ _STEPS = (
         "Nothing of it is paid, and every payment it promised is cancelled. What they were for is "
         "owed again, and the next cycle pays it.",
         Asked("From which day does it count?"),
-        lambda _now: _today(),
+        lambda _now: today_in_england(),
         lambda ledger, reference, said, _progress: cancel_cycle(ledger, reference, said=said),
         "Withdrawing",
     ),
@@ -279,7 +275,7 @@ _STEPS = (
         "The file is made from exactly the lines that were approved, checked by a separate reader, "
         "and kept: the same bytes can be fetched at any time.",
         Asked("On which day is it made and sent?"),
-        lambda _now: _today(),
+        lambda _now: today_in_england(),
         lambda ledger, reference, said, _progress: issue_cycle(
             ledger, reference, created_on=said["effective_on"], said=said
         ),
@@ -324,7 +320,7 @@ def _routes(step: _Step) -> None:
         )
 
     def asking(request: Request, reference: str) -> tuple[CycleNow, list[Question]]:
-        now = read_cycle(request.app.state.ledger, reference)
+        now = read_cycle(ledger_of(request), reference)
         return now, [day("effective_on", step.day, default=step.usual_day(now))]
 
     def show(request: Request, reference: str) -> Response:
@@ -336,7 +332,7 @@ def _routes(step: _Step) -> None:
         answers = read_answers(asks, form)
         if answers.faults:
             return answered(request, now, asks, form, answers.faults)
-        ledger: Ledger = request.app.state.ledger
+        ledger = ledger_of(request)
         try:
             accompanied = _said(request, answers.given["effective_on"])
             return see_through(

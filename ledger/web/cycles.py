@@ -14,7 +14,6 @@ from ledger.access.guard import actor_of, needs
 from ledger.access.roles import Permission
 from ledger.aggregates.cycle_events import CycleException
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
-from ledger.application import Ledger
 from ledger.bank_file import media_type
 from ledger.cycle_deductions import cycle_deductions
 from ledger.cycle_differences import CAUSES, Cause, biggest_first
@@ -23,6 +22,7 @@ from ledger.last_cycle import differences_of
 from ledger.payment_run import bank_file
 from ledger.projections.registers import Cycles
 from ledger.statements.cycle_report import NAMES, signed, why
+from ledger.web.asking import ledger_of
 from ledger.web.pages import HEADERS, page
 from ledger.web.paging import PageAsked, paging
 
@@ -67,7 +67,7 @@ def list_cycles(
     request: Request, number: Annotated[PageAsked, Query(alias="page")] = 1
 ) -> Response:
     """Every cycle, the one for the latest days first."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     ledger.projections.catch_up()
     c = Cycles.table.c
     with ledger.engine.connect() as connection:
@@ -83,7 +83,7 @@ def list_cycles(
 @needs("cycles.read")
 def show(request: Request, reference: str) -> Response:
     """Where one stands, what it comes to, and what can be done with it next."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     now = read_cycle(ledger, reference)
     actor = actor_of(request)
     steps = _NEXT.get(now.cycle.status or "", [])
@@ -140,7 +140,7 @@ def changes(
     number: Annotated[PageAsked, Query(alias="page")] = 1,
 ) -> Response:
     """What changed since the last cycle and why, every difference, the biggest first."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     found = differences_of(ledger, reference)
     budgets = biggest_first(found.budgets, cause or "")
     at = paging(request, number, len(budgets), place="budgets")
@@ -168,7 +168,7 @@ def exceptions(
     number: Annotated[PageAsked, Query(alias="page")] = 1,
 ) -> Response:
     """What is out of the ordinary: how many of each kind, and one by one."""
-    now = read_cycle(request.app.state.ledger, reference)
+    now = read_cycle(ledger_of(request), reference)
     noted = all_exceptions(now)
     chosen = [one for one in noted if code in ("", one.code)]
     at = paging(request, number, len(chosen), place="each")
@@ -202,7 +202,7 @@ def payments(
     request: Request, reference: str, number: Annotated[PageAsked, Query(alias="page")] = 1
 ) -> Response:
     """The payments line by line, in order of budget reference."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     now = read_cycle(ledger, reference)
     count = now.prepared.line_count
     at = paging(request, number, count)
@@ -221,7 +221,7 @@ def payments(
 @needs("cycles.prepare")
 def file(request: Request, reference: str) -> Response:
     """The very bytes that were issued. They hold account details."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     issued = read_cycle(ledger, reference).cycle.require_issued()
     content = bank_file(ledger, reference, issued.submission_serial)
     named = {"Content-Disposition": f'attachment; filename="{issued.file_name}"'}

@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from ledger.access.guard import needs
 from ledger.access.roles import STAFF
+from ledger.web.asking import ledger_of
 from ledger.web.menu import menu_for
 from ledger.web.pages import page, see_other
 from ledger.web.queues import counted
@@ -22,5 +23,5 @@ def home(request: Request) -> Response:
     actor = request.scope["actor"] = who_asks(request)
     if not actor.roles & STAFF and (entries := menu_for(actor, "/")):
         return see_other(entries[0]["href"])
-    own, others = counted(request.app.state.ledger, actor)
+    own, others = counted(ledger_of(request), actor)
     return page(request, "home.html", own_queues=own, other_queues=others)

@@ -13,11 +13,11 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader
 
 from ledger.access.roles import ROLES
 from ledger.access.users import Actor
-from ledger.application import Ledger
 from ledger.dates import ENGLAND
 from ledger.projections.words import begun, day, words
 from ledger.statements.wording import days, pounds
 from ledger.web import assets
+from ledger.web.asking import ledger_of
 from ledger.web.menu import menu_for
 from ledger.web.sessions import form_token
 
@@ -37,7 +37,7 @@ HEADERS = {
 
 def page(request: Request, template: str, status: int = 200, **facts: Any) -> Response:
     """A page from a template of `ledger/web/templates`."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     actor: Actor | None = request.scope.get("actor")
     made = (
         _environment()

@@ -8,13 +8,12 @@ from typing import Annotated, get_args
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from ledger.access.guard import actor_of, needs
+from ledger.access.guard import needs
 from ledger.aggregates.payees import PayeeType
-from ledger.application import Ledger, said
 from ledger.commands import require_keepable
 from ledger.contacts import new_person
-from ledger.dates import day_in_england
 from ledger.errors import Refusal
+from ledger.web.asking import ledger_of, said_now, today_in_england
 from ledger.web.command_words import FROM, Asked, answer
 from ledger.web.forms import Form, Sent
 from ledger.web.pages import page, see_other
@@ -42,7 +41,7 @@ def register_form(
 @needs("people.register")
 def register(request: Request, form: Sent) -> Response:
     """Seal somebody's name and date of birth under their reference."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     answers = read_answers(_PERSON, form)
     if answers.faults:
         return _person_page(request, form, answers.faults)
@@ -99,7 +98,7 @@ def _account(today: date) -> list[Question]:
 @needs("payees.propose")
 def propose_form(request: Request, reference: str) -> Response:
     """Ask where a budget is to be paid."""
-    asks = _account(day_in_england(datetime.now(UTC)))
+    asks = _account(today_in_england())
     return _account_page(request, reference, asks, starting(asks))
 
 
@@ -107,8 +106,8 @@ def propose_form(request: Request, reference: str) -> Response:
 @needs("payees.propose")
 def propose(request: Request, reference: str, form: Sent) -> Response:
     """Seal account details and put them forward; someone else must verify them."""
-    ledger: Ledger = request.app.state.ledger
-    asks = _account(day_in_england(datetime.now(UTC)))
+    ledger = ledger_of(request)
+    asks = _account(today_in_england())
     answers = read_answers(asks, form)
     if answers.faults:
         return _account_page(request, reference, asks, form, answers.faults)
@@ -117,7 +116,7 @@ def propose(request: Request, reference: str, form: Sent) -> Response:
     try:
         require_keepable(effective_on, "effective_on")
         before = ledger.budget(reference).version
-        accompanied = said(effective_on, datetime.now(UTC), actor_of(request).name)
+        accompanied = said_now(request, effective_on)
         ledger.propose_payee(reference, **given, said=accompanied)
     except Refusal as refusal:
         if refusal.status >= 500 or refusal.status == 404:
@@ -134,7 +133,7 @@ def _account_page(
     faults: dict[str, str] | None = None,
     refusal: Refusal | None = None,
 ) -> Response:
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     told = faults_in(asks, faults or {}, refusal)
     return page(
         request,

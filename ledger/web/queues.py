@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query, Request
@@ -14,7 +14,7 @@ from ledger.access.guard import needs
 from ledger.access.roles import Permission
 from ledger.access.users import Actor
 from ledger.application import Ledger
-from ledger.dates import day_in_england
+from ledger.web.asking import ledger_of, today_in_england
 from ledger.web.pages import page
 from ledger.web.paging import PageAsked, paging
 
@@ -76,16 +76,12 @@ class Counted(NamedTuple):
     number: int
 
 
-def _today() -> date:
-    return day_in_england(datetime.now(UTC))
-
-
 def counted(ledger: Ledger, actor: Actor) -> tuple[list[Counted], list[Counted]]:
     """The queues that are somebody's work, and those they may only look at, with their counts."""
     seen = [queue for queue in QUEUES if actor.reach(queue.sees) == "all"]
     if seen:
         ledger.projections.catch_up()
-    today = _today()
+    today = today_in_england()
     own: list[Counted] = []
     others: list[Counted] = []
     for queue in seen:
@@ -99,9 +95,9 @@ def _routes(queue: Queue) -> None:
     """The list of one queue."""
 
     def show(request: Request, number: Annotated[PageAsked, Query(alias="page")] = 1) -> Response:
-        ledger: Ledger = request.app.state.ledger
+        ledger = ledger_of(request)
         ledger.projections.catch_up()
-        today = _today()
+        today = today_in_england()
         found = queue.find(ledger, today)
         at = paging(request, number, len(found))
         return page(request, "queue.html", queue=queue, waiting=at.of(found), at=at, today=today)

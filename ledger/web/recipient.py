@@ -5,7 +5,6 @@ Whoever acts for them sees the same; each of those looks is recorded, by the gua
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
@@ -16,10 +15,9 @@ from ledger.access.guard import actor_of, needs
 from ledger.access.reach import standing_of
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.spend_returns import SpendReturn
-from ledger.application import Ledger, said
 from ledger.budget_looks import SEEN, budget_looks_at
 from ledger.commands import BUDGET_COMMANDS
-from ledger.dates import Period, day_in_england, parse_date
+from ledger.dates import Period, parse_date
 from ledger.errors import LetterNotFound, NotPermitted, Refusal, SpendReturnNotFound
 from ledger.money import parse_pounds, plain_pounds
 from ledger.outbox.register import entries, entry, shown
@@ -29,6 +27,7 @@ from ledger.projections.access import budgets_of
 from ledger.statements.documents import comes_next, statement_html
 from ledger.statements.statement import statement_of
 from ledger.status_checks import status_of
+from ledger.web.asking import ledger_of, said_now, today_in_england
 from ledger.web.forms import Form, Sent
 from ledger.web.own_budget import (
     PAYMENTS_SHOWN,
@@ -72,7 +71,7 @@ def mine(request: Request) -> Response:
     actor = request.scope["actor"] = who_asks(request)
     if not actor.person_reference or actor.reach("consent.give") is None:
         raise NotPermitted("You have no personal budget here, and act for nobody who has.")
-    ledger = _ledger(request)
+    ledger = ledger_of(request)
     ledger.projections.catch_up()
     found = budgets_of(ledger.engine, actor.person_reference)
     if len(found) == 1:
@@ -86,7 +85,7 @@ def statement(request: Request, reference: str) -> Response:
     """A statement to read or print, of the days asked for."""
     asked = request.query_params
     period = Period(parse_date(asked.get("from"), "from"), parse_date(asked.get("to"), "to"))
-    ledger = _ledger(request)
+    ledger = ledger_of(request)
     made = statement_of(reference, ledger.history(PersonalBudget, reference), period)
     document = statement_html(made, council_of(ledger.settings))
     return Response(document, 200, {**HEADERS, **_DOCUMENT}, "text/html; charset=utf-8")
@@ -96,7 +95,7 @@ def statement(request: Request, reference: str) -> Response:
 @needs("letters.read")
 def letter(request: Request, reference: str, letter: str) -> Response:
     """A letter or remittance advice of this budget, to read or print."""
-    ledger = _ledger(request)
+    ledger = ledger_of(request)
     if entry(ledger, letter).budget_reference != reference:
         raise LetterNotFound(f"There is no letter {letter}.")
     found = shown(ledger, letter)
@@ -111,7 +110,7 @@ def letter(request: Request, reference: str, letter: str) -> Response:
 @needs("returns.submit")
 def ask_return(request: Request, reference: str, of: str = "") -> Response:
     """The form of a spend return that is awaited."""
-    budget = _ledger(request).budget(reference)
+    budget = ledger_of(request).budget(reference)
     asked = _awaited(budget, of)
     before = [r.submitted for r in budget.spend_returns.values() if r.submitted and r != asked]
     opening = plain_pounds(before[-1].closing_balance_pence) if before else ""
@@ -123,7 +122,7 @@ def ask_return(request: Request, reference: str, of: str = "") -> Response:
 @needs("returns.submit")
 def send_return(request: Request, reference: str, form: Sent) -> Response:
     """Take the figures of a spend return, if they can be read and add up."""
-    budget = _ledger(request).budget(reference)
+    budget = ledger_of(request).budget(reference)
     of = form.text("return_reference")
     asked = _awaited(budget, of)
     figures: dict[str, Any] = {}
@@ -174,14 +173,14 @@ def _pounds(text: str) -> int:
 @needs("budgets.read")
 def access(request: Request, reference: str, done: str = "") -> Response:
     """Who may see how the budget stands, who has looked, and the forms to change that."""
-    return _access_page(request, _ledger(request).budget(reference), Form(), {}, DONE.get(done))
+    return _access_page(request, ledger_of(request).budget(reference), Form(), {}, DONE.get(done))
 
 
 @router.post("/my/budgets/{reference:reference}/access/grant")
 @needs("consent.give")
 def grant(request: Request, reference: str, form: Sent) -> Response:
     """Let an organisation see how the account stands, for some months."""
-    ledger = _ledger(request)
+    ledger = ledger_of(request)
     of, facts, months = (form.text(name) for name in ("organisation_reference", "facts", "months"))
     faults = {}
     if not of:
@@ -199,7 +198,7 @@ def grant(request: Request, reference: str, form: Sent) -> Response:
                 "grant-access",
                 organisation_reference=of.upper(),
                 facts=facts,
-                ends_on=months_after(_today(), int(months)),
+                ends_on=months_after(today_in_england(), int(months)),
                 given_by="representative" if standing == "representative" else "recipient",
             )
         except Refusal as refusal:
@@ -225,8 +224,8 @@ def _access_page(
     faults: dict[str, str],
     done: str | None = None,
 ) -> Response:
-    today = _today()
-    ledger = _ledger(request)
+    today = today_in_england()
+    ledger = ledger_of(request)
     looks = budget_looks_at(ledger, budget.reference, limit=MOST_LOOKS)
     acting = ledger.people.persons(budget.representatives)
     return page(
@@ -253,7 +252,7 @@ def _access_page(
 @needs("budgets.read")
 def show(request: Request, reference: str, done: str = "") -> Response:
     """What the budget is worth, what was paid and why, what is next, and whom to call."""
-    ledger, today = _ledger(request), _today()
+    ledger, today = ledger_of(request), today_in_england()
     history = list(ledger.history(PersonalBudget, reference))
     made = statement_of(reference, history, Period(today, today))
     budget = PersonalBudget.project(None, history)
@@ -281,21 +280,11 @@ def show(request: Request, reference: str, done: str = "") -> Response:
     )
 
 
-def _ledger(request: Request) -> Ledger:
-    ledger: Ledger = request.app.state.ledger
-    return ledger
-
-
-def _today() -> date:
-    return day_in_england(datetime.now(UTC))
-
-
 def _give(request: Request, reference: str, name: str, **facts: Any) -> None:
     """Give a command of the budget, from today and by whoever has signed in."""
     command = BUDGET_COMMANDS[name]
     arguments: msgspec.Struct = command.arguments(**facts)
-    now = datetime.now(UTC)
-    accompanied = said(day_in_england(now), now, actor_of(request).name)
-    _ledger(request).change(
+    accompanied = said_now(request, today_in_england())
+    ledger_of(request).change(
         PersonalBudget, reference, lambda budget: command.give(budget, arguments, accompanied)
     )

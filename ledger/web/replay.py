@@ -11,14 +11,14 @@ from fastapi.responses import Response
 
 from ledger.access.guard import needs
 from ledger.aggregates.personal_budget import PersonalBudget
-from ledger.application import Ledger
 from ledger.commands import require_keepable
-from ledger.dates import ENGLAND, day_in_england, parse_date
+from ledger.dates import ENGLAND, parse_date
 from ledger.errors import BudgetNotFound, Refusal
 from ledger.projections.audit import sentence
 from ledger.projections.postings import postings
 from ledger.replay.bundle import bundle
 from ledger.replay.steps import Asked, facts_around
+from ledger.web.asking import ledger_of, today_in_england
 from ledger.web.pages import HEADERS, page, see_other
 
 router = APIRouter(include_in_schema=False)
@@ -75,7 +75,7 @@ def choose(request: Request, reference: str = "") -> Response:
     question, wanted = _question(request), reference.strip().upper()
     fault = ""
     if wanted and not question.faults:
-        ledger: Ledger = request.app.state.ledger
+        ledger = ledger_of(request)
         if next(ledger.history(PersonalBudget, wanted), None) is not None:
             return see_other(f"/budgets/{wanted}/replay?{question.link()}")
         fault = f"There is no personal budget {wanted[:20]}."
@@ -91,7 +91,7 @@ def replay(request: Request, reference: str, event: str = "") -> Response:
     """One event of a budget: what it says, what it moved, how the budget stood before and after,
     and what of that is known otherwise now."""
     question, history = _question(request), _history(request, reference)
-    asked, today = question.asked, day_in_england(datetime.now(UTC))
+    asked, today = question.asked, today_in_england()
     told = [recorded for recorded in history if asked.holds(recorded.event)]
     facts: dict[str, Any] = {"question": question, "reference": reference, "count": len(told)}
     if told:
@@ -134,7 +134,7 @@ def download(request: Request, reference: str) -> Response:
 
 
 def _history(request: Request, reference: str) -> list[Any]:
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     history = list(ledger.history(PersonalBudget, reference))
     if not history:
         raise BudgetNotFound(f"There is no personal budget {reference}.")

@@ -26,6 +26,7 @@ from ledger.database import writing
 from ledger.durable import web_sessions
 from ledger.errors import NotSignedIn
 from ledger.people import moment_text
+from ledger.web.asking import ledger_of
 from ledger.web.assets import NAMES, address
 
 COOKIE = "ledger_session"
@@ -131,7 +132,7 @@ class SessionsOf:
 def begin(request: Request, issuer: str, subject: str, roles: tuple[Role, ...]) -> None:
     """Somebody has signed in: under a new number, and the one before opens nothing any more."""
     if (before := get_session_id(request)) is not None:
-        Sessions(request.app.state.ledger.engine).forget(before)
+        Sessions(ledger_of(request).engine).forget(before)
     request.session.clear()
     regenerate_session_id(request)
     request.session.update(
@@ -159,7 +160,7 @@ def who_asks(request: Request) -> Actor:
     session = request.session
     if "subject" not in session:
         raise NotSignedIn()
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     longest = timedelta(hours=ledger.settings.session_longest_hours)
     if datetime.fromisoformat(session["began_at"]) + longest < datetime.now(UTC):
         session.clear()

@@ -11,9 +11,9 @@ from ledger.access.guard import address_of, needs
 from ledger.access.provider import Provider, Started
 from ledger.access.sign_in import COMES_BACK_TO, SignIn
 from ledger.access.users import DEVELOPMENT, all_users
-from ledger.application import Ledger
 from ledger.errors import NotSignedIn, SignInFailed
 from ledger.web import sessions
+from ledger.web.asking import ledger_of
 from ledger.web.forms import Sent
 from ledger.web.pages import page, see_other
 
@@ -30,7 +30,7 @@ def _next_of(text: str) -> str:
 @needs(None)
 def show(request: Request, next: str = "/") -> Response:
     """The ways to sign in."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     sign_in: SignIn = request.app.state.sign_in
     believed = [user for user in all_users(ledger.engine) if user.issuer == DEVELOPMENT]
     return page(
@@ -57,7 +57,7 @@ def start(request: Request, way: str, next: str = "/") -> Response:
 @needs(None)
 def back(request: Request) -> Response:
     """Come back from there, with an answer that works once."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     sign_in: SignIn = request.app.state.sign_in
     asked = request.session.pop("sign_in", None)
     with sign_in.attempts.one(address_of(request)):
@@ -101,7 +101,7 @@ def sign_out(request: Request, _form: Sent) -> Response:
 
     The page goes there by itself: our forms may be sent to nobody else, not even by way of us.
     """
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     sign_in: SignIn = request.app.state.sign_in
     at = request.session.get("signed_in_at")
     sessions.end(request)

@@ -9,10 +9,10 @@ from fastapi.responses import Response
 
 from ledger.access.guard import actor_of, needs
 from ledger.account_status import STATES, AccountStatus
-from ledger.application import Ledger
 from ledger.commands import require_keepable
 from ledger.errors import Refusal, StatusNotAvailable, TooManyWrongChecks
 from ledger.status_checks import check_status
+from ledger.web.asking import ledger_of
 from ledger.web.forms import Form, Sent
 from ledger.web.pages import page
 
@@ -32,7 +32,7 @@ def ask(request: Request) -> Response:
 @needs("status.check")
 def check(request: Request, form: Sent) -> Response:
     """How an account stands, if its recipient allowed it; the look is recorded first."""
-    ledger: Ledger = request.app.state.ledger
+    ledger = ledger_of(request)
     reference = form.text("budget_reference").upper()
     faults: dict[str, str] = {}
     try:
