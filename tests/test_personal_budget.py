@@ -78,6 +78,7 @@ from ledger.errors import (
     ClawbackNotExpected,
     ClawbackNotFound,
     ClawbackNoticeNotEnded,
+    InterestInBudget,
     InvalidMoney,
     NoAllocationInForce,
     NothingToPay,
@@ -885,6 +886,19 @@ def test_a_returned_payment_first_went_out_on_its_pay_date() -> None:
         "return_payment", payment_reference=reference, reason_code="5", effective_on=on("04-09")
     ).then(PaymentConfirmed, PaymentReturned, amount_pence=66_820, reason_code="5")
     assert [event.effective_on for event in story.recorded] == [date(2026, 4, 3), on("04-09")]
+
+
+def test_who_has_an_interest_and_may_say_it_went_out_says_neither_when_it_came_back() -> None:
+    story, reference = paid()
+    story.and_("declare_interest", user_name="bob", kind="relative")
+    story.when(
+        "return_payment",
+        payment_reference=reference,
+        reason_code="0",
+        effective_on=on("04-09"),
+        by="bob",
+    ).refused(InterestInBudget)
+    story.when("confirm_payment", payment_reference=reference, by="bob").then(PaymentConfirmed)
 
 
 def test_a_confirmed_payment_can_come_back_and_only_once() -> None:

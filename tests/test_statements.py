@@ -23,6 +23,7 @@ from ledger.aggregates.contributions import AssessedTerm
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
 from ledger.aggregates.event_sourced import TOPICS, Recorded
 from ledger.aggregates.personal_budget import PersonalBudget
+from ledger.aggregates.service_funds import ServiceFundRepaid
 from ledger.dates import Period
 from ledger.documents import Council
 from ledger.errors import BudgetNotFound, PaymentsAreSuspended
@@ -534,13 +535,14 @@ def test_whatever_happened_the_totals_are_those_of_the_postings(anything):
     for recorded in history:
         for posting in postings(recorded.event):
             accounts[posting.account] += posting.amount_pence
+    repaid = sum(r.event.amount_pence for r in history if isinstance(r.event, ServiceFundRepaid))
     assert accounts["bank"] == totals.received_pence - totals.paid_pence
     debtors = accounts["contribution_debtors"] + accounts["clawback_debtors"]
     in_all = totals.invoiced_pence + totals.asked_back_pence - totals.received_pence
-    assert debtors == in_all - totals.deducted_pence
+    assert debtors == in_all - totals.deducted_pence + repaid, "a fund repaid was no debt"
     held = accounts["payments_due"] + accounts["returned_payments"]
     promised = totals.net_pence + totals.settled_pence - totals.deducted_pence
-    assert -held == promised - totals.paid_pence
+    assert -held == promised - totals.paid_pence + repaid
 
 
 @settings(max_examples=150)

@@ -113,10 +113,11 @@ class EventSourced:
             if hasattr(method, "applies_event")
         }
 
-    def _record(self, event: Event) -> None:
-        """Fold the event in and keep it to be saved. Nothing after this may refuse."""
-        self.apply(event)
-        self._pending.append(Recorded(self.id, self.version, event))
+    def _record(self, *events: Event) -> None:
+        """Fold the events in and keep them to be saved. Nothing after this may refuse."""
+        for event in events:
+            self.apply(event)
+            self._pending.append(Recorded(self.id, self.version, event))
 
     def apply(self, event: Event) -> None:
         """Fold one event of this stream into the state."""

@@ -64,10 +64,15 @@ class Interests(CareDecisions):
             raise InterestNotFound(f"{user_name} has no interest in {self.reference}.")
         self._record(InterestEnded(user_name=user_name, **said))
 
-    def _record(self, event: Event) -> None:
-        """Every event of the budget passes here, whichever command it comes from."""
-        self._require_no_interest(event)
-        super()._record(event)
+    def _record(self, *events: Event) -> None:
+        """Every event of the budget passes here, whichever command it comes from.
+
+        Of events recorded together all are refused if one is: whoever has an interest may say
+        the one, perhaps, and not the other.
+        """
+        for event in events:
+            self._require_no_interest(event)
+        super()._record(*events)
 
     def _require_no_interest(self, event: Event) -> None:
         kind = self.interests.get(event.recorded_by)

@@ -75,17 +75,8 @@ class PaymentsMade(EstateCases, Recovery, ServiceFunds):
     def confirm_payment(self, *, payment_reference: str, **said: Unpack[Said]) -> None:
         """Record that the money left the council's account, on `effective_on`."""
         payment = self._require_not_cancelled(payment_reference)
-        if payment.status != "scheduled":
-            return
-        self._record(
-            PaymentConfirmed(
-                payment_reference=payment_reference,
-                cycle_reference=payment.cycle_reference,
-                amount_pence=payment.amount_pence,
-                funding=payment.funding,
-                **said,
-            )
-        )
+        if payment.status == "scheduled":
+            self._record(_confirmed(payment_reference, payment, said))
 
     @command
     def return_payment(
@@ -105,18 +96,19 @@ class PaymentsMade(EstateCases, Recovery, ServiceFunds):
             raise PaymentNotIssued(
                 f"{payment_reference} is paid on {payment.pay_on}; it cannot come back before."
             )
-        went_out: Said = {**said, "effective_on": payment.pay_on}
-        self.confirm_payment(payment_reference=payment_reference, **went_out)
-        self._record(
-            PaymentReturned(
-                payment_reference=payment_reference,
-                cycle_reference=payment.cycle_reference,
-                amount_pence=payment.amount_pence,
-                reason_code=reason_code,
-                funding=payment.funding,
-                **said,
-            )
+        returned = PaymentReturned(
+            payment_reference=payment_reference,
+            cycle_reference=payment.cycle_reference,
+            amount_pence=payment.amount_pence,
+            reason_code=reason_code,
+            funding=payment.funding,
+            **said,
         )
+        if payment.status == "scheduled":
+            went_out: Said = {**said, "effective_on": payment.pay_on}
+            self._record(_confirmed(payment_reference, payment, went_out), returned)
+        else:
+            self._record(returned)
         self._death_reported(payment_reference, reason_code, said)
 
     def reject_payment(
@@ -282,3 +274,13 @@ class PaymentsMade(EstateCases, Recovery, ServiceFunds):
         self.scheduled_lines.reverse()
         for clawback_reference, _ in deductions:
             self._deduction_cancelled(clawback_reference, payment_reference)
+
+
+def _confirmed(payment_reference: str, payment: Payment, said: Said) -> PaymentConfirmed:
+    return PaymentConfirmed(
+        payment_reference=payment_reference,
+        cycle_reference=payment.cycle_reference,
+        amount_pence=payment.amount_pence,
+        funding=payment.funding,
+        **said,
+    )
