@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check fix bench lock clean always
+.PHONY: help setup demo serve test explore check fix bench lock clean always
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ serve: setup ## open the pages and the API on the example council
 
 test: setup chromium ## run every test, on SQLite and PostgreSQL, and the pages in a browser
 	@$(BIN)/python -m pytest
+
+explore: setup ## run the property tests with examples never tried before; again and again finds more
+	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=explore
 
 check: setup ## lint, format, types, import rules
 	@$(BIN)/ruff check .
