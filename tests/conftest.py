@@ -12,6 +12,7 @@ from hypothesis import settings
 from tests.postgres import (
     URL_SETTING,
     PostgresUnavailable,
+    empty,
     fresh_database,
     start_bundled_server,
     wait_for_server,
@@ -41,11 +42,18 @@ def postgres_server() -> str:
     pytest.fail(why, pytrace=False)
 
 
-@pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """A new, empty PostgreSQL database, as `postgresql://user:password@host:port/name`."""
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: str) -> Iterator[str]:
+    """The database of one test process, which its tests use one after another."""
     with fresh_database(postgres_server) as url:
         yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_database: str) -> Iterator[str]:
+    """An empty PostgreSQL database, as `postgresql://user:password@host:port/name`."""
+    yield postgres_database
+    empty(postgres_database)
 
 
 @pytest.fixture
@@ -56,7 +64,7 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A new, empty database of each kind in turn: the test runs on both."""
+    """An empty database of each kind in turn: the test runs on both."""
     name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
     url: str = request.getfixturevalue(name)
     return url

@@ -143,6 +143,23 @@ def fresh_database(server_url: str, template: str = "template0") -> Iterator[str
             server.execute(drop.format(sql.Identifier(name)))
 
 
+def empty(database_url: str) -> None:
+    """Leave a database as if it were new: nobody uses it, and nothing is in it.
+
+    A new one costs twice as much, as PostgreSQL copies its 300 files and learns them anew.
+    """
+    import psycopg
+
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        owner.execute("DROP SCHEMA public CASCADE")
+        owner.execute("CREATE SCHEMA public AUTHORIZATION pg_database_owner")
+        owner.execute("GRANT USAGE ON SCHEMA public TO public")
+
+
 def _with_database(url: str, name: str) -> str:
     from sqlalchemy import make_url
 

@@ -74,10 +74,12 @@ def no_scheduler_outlives_its_test():
 
 
 def hear(process: subprocess.Popen[str], within: float = 60) -> str:
-    """The next line a scheduler says; fails if it says none in time."""
+    """The next line a scheduler says; fails if it says none in time, or has ended."""
     assert process.stdout is not None
     assert select.select([process.stdout], [], [], within)[0], "it says nothing"
-    return process.stdout.readline().rstrip()
+    line = process.stdout.readline()
+    assert line, f"it has ended: {process.wait()}"
+    return line.rstrip()
 
 
 def stop(process: subprocess.Popen[str]) -> None:
