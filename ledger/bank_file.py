@@ -14,7 +14,7 @@ from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.bank.bacs import write_bacs, write_bacs_multi
-from ledger.bank.bacs_reader import read_bacs
+from ledger.bank.bacs_reader import BacsFile, read_bacs
 from ledger.bank.pain001 import Profile, rails_of, write_pain001
 from ledger.bank.pain001_reader import read_pain001
 from ledger.bank.rails import Rails, processing_day
@@ -114,8 +114,15 @@ def make_bank_file(
         pay_on=pay_on,
         working_days=days,
     )
-    if _paid(credits_in(kind.recorded_as, content)) != _paid(credits):
-        raise BankFileUnreadable("The file that was made does not pay what the cycle asked for.")
+    payer = _originator(ledger.settings)
+    asked = BankOrder(
+        payer.service_user_number,
+        payer.sort_code,
+        payer.account_number,
+        _day_of_order(ledger.settings, kind, processing_on, pay_on),
+        tuple(credits),
+    )
+    require_asks(read_file(kind.recorded_as, content), asked)
     sha256 = hashlib.sha256(content).hexdigest()
     ending = "bacs" if kind.file_format.startswith("bacs18") else "xml"
     file_name = f"{cycle.reference}-{serial}.{ending}"
@@ -201,22 +208,78 @@ def _written(
     )
 
 
-def _paid(credits: Sequence[Credit]) -> list[tuple[str, str, int, str]]:
-    return [(c.sort_code, c.account_number, c.amount_pence, c.reference) for c in credits]
+class BankOrder(NamedTuple):
+    """What a file asks the bank for: these credits, from this account, on this day."""
+
+    service_user_number: str
+    sort_code: str
+    account_number: str
+    on: date
+    credits: tuple[Credit, ...]
 
 
-def credits_in(file_format: str, content: bytes) -> tuple[Credit, ...]:
-    """What a file of any format made here pays, proved by its reader; or `BankFileUnreadable`."""
+def read_file(file_format: str, content: bytes) -> BankOrder:
+    """What a file of any format made here asks for, proved by its reader.
+
+    Raises `BankFileUnreadable`.
+    """
     if file_format.startswith("bacs-"):
         file = read_bacs(content)
         found = _RECORDED_AS["bacs18-multi" if file.is_multi else "bacs18"]
-        credits = file.credits
+        order = _bacs_order(file)
     else:
         message = read_pain001(content)
-        found, credits = message.version, message.credits
+        found = message.version
+        order = BankOrder(
+            message.service_user_number,
+            message.sort_code,
+            message.account_number,
+            message.execute_on,
+            message.credits,
+        )
     if found != file_format:
         raise BankFileUnreadable(f"The file is {found}, not {file_format}.")
-    return credits
+    return order
+
+
+def _bacs_order(file: BacsFile) -> BankOrder:
+    if len(file.sections) != 1:
+        raise BankFileUnreadable("The file is for several days, and a cycle is paid on one.")
+    (section,) = file.sections
+    return BankOrder(
+        file.service_user_number,
+        section.contra.sort_code,
+        section.contra.account_number,
+        section.processing_on,
+        section.credits,
+    )
+
+
+def require_asks(made: BankOrder, asked: BankOrder) -> None:
+    """Refuse a file that was made for something else than was asked. Names may be written shorter.
+
+    Raises `BankFileUnreadable`.
+    """
+    if made[:-1] != asked[:-1]:
+        raise BankFileUnreadable(
+            "The file that was made is not from the account, or not for the day, that it should be."
+        )
+    if _paid(made.credits) != _paid(asked.credits):
+        raise BankFileUnreadable("The file that was made does not pay what the cycle asked for.")
+
+
+def days_asked(file_format: str, processing_on: date, pay_on: date) -> tuple[date, ...]:
+    """The days that a file may ask for: banks take that of pain.001 for the one or the other."""
+    return (processing_on,) if file_format.startswith("bacs-") else (processing_on, pay_on)
+
+
+def _day_of_order(settings: Settings, kind: FileKind, processing_on: date, pay_on: date) -> date:
+    by_pay_date = settings.pain001_execution_day == "pay_date"
+    return pay_on if by_pay_date and not kind.file_format.startswith("bacs18") else processing_on
+
+
+def _paid(credits: Sequence[Credit]) -> list[tuple[str, str, int, str]]:
+    return [(c.sort_code, c.account_number, c.amount_pence, c.reference) for c in credits]
 
 
 def media_type(file_format: str) -> str:

@@ -27,7 +27,7 @@ from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import Ledger
 from ledger.assessments import terms_of
-from ledger.bank_file import credits_in
+from ledger.bank_file import days_asked, read_file
 from ledger.errors import BankFileErased, Refusal, SealBroken
 from ledger.money import format_pounds
 from ledger.payment_run import bank_file
@@ -338,7 +338,7 @@ def _require_place(position: int, stream: str, kind: str, reference: str) -> Non
 
 
 def _require_file(ledger: Ledger, issued: cycle.CycleIssued) -> bool:
-    """The stored file is the one recorded, and pays exactly the lines of its cycle.
+    """The stored file is the one recorded, for its day, and pays exactly the lines of its cycle.
 
     False if it is kept no more."""
     where = f"Bank file {issued.file_name}"
@@ -346,13 +346,17 @@ def _require_file(ledger: Ledger, issued: cycle.CycleIssued) -> bool:
         content = bank_file(ledger, issued.reference, issued.submission_serial)
         if hashlib.sha256(content).hexdigest() != issued.file_sha256:
             raise Wrong(f"{where}: its bytes are not those recorded when it was issued.")
-        credits = credits_in(issued.file_format, content)
+        order = read_file(issued.file_format, content)
     except BankFileErased:
         return False
     except (Refusal, AssertionError) as fault:
         raise Wrong(f"{where}: {fault}") from fault
-    paid = [(credit.reference, credit.amount_pence) for credit in credits]
-    wanted = cycle.credits_of(ledger.cycle(issued.reference).lines)
+    made = ledger.cycle(issued.reference)
+    assert made.prepared is not None, "an issued cycle was prepared"
+    if order.on not in days_asked(issued.file_format, issued.processing_on, made.prepared.pay_on):
+        raise Wrong(f"{where}: it asks for {order.on}, not for {issued.processing_on}.")
+    paid = [(credit.reference, credit.amount_pence) for credit in order.credits]
+    wanted = cycle.credits_of(made.lines)
     if paid != [(credit.reference, credit.amount_pence) for credit in wanted]:
         raise Wrong(f"{where}: it does not pay exactly the lines of {issued.reference}.")
     return True

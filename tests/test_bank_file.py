@@ -14,7 +14,7 @@ from ledger.aggregates.cycle_events import CycleIssued
 from ledger.application import Ledger
 from ledger.bank.bacs_reader import read_bacs
 from ledger.bank.pain001_reader import read_pain001
-from ledger.bank_file import FileKind, credits_in, file_kind
+from ledger.bank_file import FileKind, file_kind, read_file, require_asks
 from ledger.errors import (
     BankFileUnreadable,
     CycleAlreadyDecided,
@@ -93,9 +93,29 @@ def test_a_cycle_for_a_bank_that_asks_for_several_days_is_a_file_of_one(
 def test_the_format_recorded_is_the_format_read(sqlite_url: str, tmp_path: Path) -> None:
     with a_council(sqlite_url, tmp_path) as ledger:
         content = issue(ledger, approve(ledger, prepare(ledger))).read_bytes()
-    assert len(credits_in("bacs-standard-18", content)) == 2
+    assert len(read_file("bacs-standard-18", content).credits) == 2
     with pytest.raises(BankFileUnreadable, match=r"is bacs-standard-18, not .*-multi"):
-        credits_in("bacs-standard-18-multi", content)
+        read_file("bacs-standard-18-multi", content)
+
+
+def test_a_file_from_another_account_or_for_another_day_is_not_sent(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    with a_council(sqlite_url, tmp_path) as ledger:
+        content = issue(ledger, approve(ledger, prepare(ledger))).read_bytes()
+    order = read_file("bacs-standard-18", content)
+    assert order[:-1] == ("123456", "200000", "12345678", date(2026, 4, 1))
+    require_asks(order, order)
+    for other in (
+        order._replace(service_user_number="654321"),
+        order._replace(sort_code="200001"),
+        order._replace(account_number="12345679"),
+        order._replace(on=date(2026, 4, 2)),
+    ):
+        with pytest.raises(BankFileUnreadable, match="not for the day"):
+            require_asks(order, other)
+    with pytest.raises(BankFileUnreadable, match="does not pay"):
+        require_asks(order, order._replace(credits=order.credits[:1]))
 
 
 @pytest.mark.parametrize("at_a_time", [1, 500, 10**6])

@@ -22,7 +22,7 @@ from ledger.bank.alphabet import fold
 from ledger.bank.pain001 import Profile, Version, write_pain001
 from ledger.bank.pain001_reader import Pain001File, read_pain001
 from ledger.bank.records import Credit, OriginatingAccount
-from ledger.bank_file import credits_in
+from ledger.bank_file import read_file
 from ledger.config import Settings
 from ledger.dates import england
 from ledger.errors import (
@@ -374,9 +374,9 @@ def test_a_message_over_the_size_limit_is_neither_read_nor_written(
 
 def test_the_format_recorded_is_the_format_read() -> None:
     data = write(*FOUR)
-    assert len(credits_in("pain.001.001.03", data)) == 4
+    assert len(read_file("pain.001.001.03", data).credits) == 4
     with pytest.raises(BankFileUnreadable, match=r"is pain\.001\.001\.03, not pain\.001\.001\.09"):
-        credits_in("pain.001.001.09", data)
+        read_file("pain.001.001.09", data)
 
 
 @BOTH

@@ -97,6 +97,10 @@ IN_BUDGET = "UPDATE stored_events SET state = {} WHERE rowid = (SELECT min(rowid
             "its bytes are not those recorded",
         ),
         (
+            IN_CYCLE.format("json_set(state, '$.processing_on', '2026-03-31')", "issued"),
+            "it asks for 2026-04-01, not for 2026-03-31",
+        ),
+        (
             IN_BUDGET.format("json_set(state, '$.amount_pence', 1)", "payment-scheduled"),
             "its postings do not balance",
         ),
