@@ -29,6 +29,11 @@ class Settings(BaseSettings):
         description="The master key that seals personal details; keep it out of backups of the "
         "database. Made by `pbledger init`, readable by its owner only.",
     )
+    key: SecretStr | None = Field(
+        default=None,
+        description="The master key itself, where a vault gives it: 32 random bytes in base64, or "
+        "64 hexadecimal characters. Never together with LEDGER_KEY_FILE.",
+    )
     acting_as: str = Field(default="", description="Who is acting, when --as is not given.")
     council_name: str = Field(default="Example Council", description="The council's name on pages.")
     council_colour: str = Field(

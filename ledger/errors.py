@@ -754,7 +754,13 @@ class KeyFileExposed(Refusal):
     status = 500
 
 
-class KeyFileUnusable(Refusal):
+class KeyGivenTwice(Refusal):
+    """The master key comes from a setting or from a file, never from both."""
+
+    status = 500
+
+
+class KeyUnusable(Refusal):
     """The key must be 64 hexadecimal characters, or base64 of 32 bytes."""
 
     status = 500
