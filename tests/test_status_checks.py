@@ -13,6 +13,7 @@ from sqlalchemy import select
 from ledger.budget_looks import checks_that_found_nothing
 from ledger.dates import day_in_england
 from ledger.durable import budget_looks, idempotency_keys
+from ledger.projections.access import grants
 from ledger.status_checks import MOST_WRONG, check_status
 from tests.api import BUDGET, Answer, Api, an_api, make_payable, open_budget
 from tests.pbledger import Pbledger
@@ -229,6 +230,30 @@ def test_who_acts_for_somebody_reaches_their_budget_until_it_ends(api: Api) -> N
     api.post(f"{BUDGET}/end-representative", ended).done()
     api.ask(BUDGET, by="dora").refused("budget-not-found", 404)
     check(api).done()  # what was granted for the recipient stands
+
+
+def test_a_recorded_death_ends_what_is_said_and_seen_for_the_person(api: Api) -> None:
+    appoint(api)
+    api.add_user("carl", "care_coordinator", person_reference="R000009")
+    api.post(f"{BUDGET}/grant-access", {**ACME, "given_by": "representative"}, by="dora").done()
+    case: dict[str, Any] = {"effective_on": str(TODAY), "case_reference": "EC1"}
+    api.post(f"{BUDGET}/open-estate-case", {**case, "reported_by": "bank"}).done()
+    api.ask(BUDGET, by="dora").done()  # a bank's word alone takes nobody's voice
+    check(api).done()
+    decided = {**case, "outcome": "recipient_died", "died_on": str(TODAY)}
+    api.post(f"{BUDGET}/decide-estate-case", decided, by="bob").done()
+    for name in ("dora", "sian"):
+        api.ask(BUDGET, by=name).refused("budget-not-found", 404)
+        taken_back = {"effective_on": str(TODAY), "organisation_reference": "ACME"}
+        api.post(f"{BUDGET}/revoke-access", taken_back, by=name).refused("budget-not-found", 404)
+    check(api).refused("status-not-available", 404)
+    seen = api.ask(f"{BUDGET}/access", by="ann").done()
+    assert seen["representatives"] == []
+    assert not seen["access"][0]["is_in_force"]
+    assert not any(g.in_force(TODAY) for g in grants(api.ledger.engine))
+    assert api.ledger.projections.verify() is None
+    closing = {"effective_on": str(TODAY), "template_version": "2"}  # of the estate she may inherit
+    api.post(f"{BUDGET}/sign-agreement", closing, by="carl").refused("interest-in-budget", 403)
 
 
 def test_staff_do_nothing_on_a_budget_of_their_own_but_what_is_a_recipients(api: Api) -> None:
