@@ -15,7 +15,17 @@ from ledger.dates import day_in_england
 from ledger.durable import budget_looks, idempotency_keys
 from ledger.projections.access import grants
 from ledger.status_checks import MOST_WRONG, check_status
-from tests.api import BUDGET, Answer, Api, an_api, make_payable, open_budget
+from tests.api import (
+    BUDGET,
+    CYCLE,
+    Answer,
+    Api,
+    an_api,
+    approve,
+    make_payable,
+    open_budget,
+    prepare,
+)
 from tests.pbledger import Pbledger
 
 CHECKS = "/v1/status-checks"
@@ -263,6 +273,25 @@ def test_staff_do_nothing_on_a_budget_of_their_own_but_what_is_a_recipients(api:
     api.post("/v1/budgets/PB000002/offer-direct-payment", offer, by="carl").done()
     api.post(f"{BUDGET}/grant-access", ACME, by="carl").done()
     api.ask(BUDGET, by="carl").done()
+
+
+def test_who_is_or_acted_for_somebody_in_a_cycle_does_not_approve_it(api: Api) -> None:
+    appoint(api)
+    for name, person in (("rita", "R000001"), ("dan", "R000009"), ("eve", "R000002")):
+        api.add_user(name, "finance_approver", person_reference=person)
+    died = {"effective_on": "2026-04-12", "reason_code": "died"}
+    api.post(f"{BUDGET}/close", died).done()
+    named = {"only": ["PB000001"]}
+    api.add_user("olga", "finance_officer", person_reference="R000001")
+    preparing = {"effective_on": "2026-03-27", "pay_on": "2026-04-02",
+                 "period": {"starts_on": "2026-04-06", "ends_on": "2026-05-03"}}  # fmt: skip
+    api.post(f"{CYCLE}/prepare", {**preparing, **named}, by="olga").refused(
+        "interest-in-budget", 403
+    )
+    assert prepare(api).done(201)["line_count"] == 1
+    for name in ("rita", "dan"):
+        approve(api, by=name).refused("interest-in-budget", 403)
+    approve(api, by="eve").done()  # her own budget is not paid by it
 
 
 def test_a_declared_interest_is_refused_over_the_api_too(api: Api) -> None:

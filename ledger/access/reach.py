@@ -42,6 +42,16 @@ def standing_of(ledger: Ledger, actor: Actor, budget_reference: str) -> Standing
     return tie and tie.speaks_as
 
 
+def own_budgets(ledger: Ledger, actor: Actor) -> frozenset[str]:
+    """The budgets they may not act on for the council, declared or not: those whose recipient
+    they are, or act for, or acted for when they died."""
+    if not actor.person_reference:
+        return frozenset()
+    ledger.projections.catch_up()
+    found = ties_of(ledger.engine, actor.person_reference)
+    return frozenset(tie.budget_reference for tie in found)
+
+
 def _tie(ledger: Ledger, actor: Actor, budget_reference: str) -> Tie | None:
     if not actor.person_reference:
         return None
