@@ -240,6 +240,19 @@ class Settings(BaseSettings):
         "one in which the last thing was recorded on the last of their budgets. Then they may be "
         "erased.",
     )
+    refusals_kept_days: int = Field(
+        default=366,
+        ge=31,
+        le=3660,
+        description="How many days what was refused to whom is kept for auditors.",
+    )
+    idempotency_keys_kept_days: int = Field(
+        default=30,
+        ge=1,
+        le=3660,
+        description="How many days a program may repeat a request with the same key and be sure "
+        "that it is done once.",
+    )
     development_sign_in: bool = Field(
         default=False,
         description="Whether people on this machine are believed who they say they are, without "
