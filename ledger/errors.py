@@ -374,6 +374,10 @@ class PayeeNotVerified(Refusal):
     """No payment can be made until a second person has verified the payee's details."""
 
 
+class PayeeInDoubt(Refusal):
+    """A later check speaks against the account in use: someone releases the payment by name."""
+
+
 class VerifierProposedPayee(Refusal):
     """Payee details must be verified by someone other than the person who proposed them."""
 

@@ -127,12 +127,10 @@ def hold_rules(ledger: Ledger, period: Period) -> HoldRules:
     )
 
 
-def _require_all_found(
-    preparation: Preparation, named: Collection[str], reissue: Collection[str]
-) -> None:
-    if missing := sorted(set(named) - preparation.considered):
+def _require_all_found(made: Preparation, named: Collection[str], reissue: Collection[str]) -> None:
+    if missing := sorted(set(named) - made.considered):
         raise BudgetNotFound(f"There is no personal budget {', '.join(missing)}.")
-    if unknown := sorted(set(reissue) - preparation.reissues_found):
+    if unknown := sorted(set(reissue) - made.reissues_found):
         raise PaymentNotFound(f"There is no returned payment {', '.join(unknown)}.")
 
 
@@ -236,6 +234,7 @@ def _decide_again(
             reissue_of=line.reissue_of,
             cycle_reference=cycle.reference,
             paid_to=line.paid_to,
+            seen_at=line.budget_version,
             **said,
         )
     else:
@@ -249,6 +248,7 @@ def _decide_again(
             amount_pence=line.amount_pence,
             channel=line.channel,
             paid_to=line.paid_to,
+            seen_at=line.budget_version,
             **said,
         )
 
