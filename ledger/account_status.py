@@ -81,6 +81,10 @@ HOLDS: dict[str, _Hold] = {
     "payee-not-verified": _Hold(
         "The account to pay into is not checked yet.", "The council checking the account."
     ),
+    "payee-in-doubt": _Hold(
+        "The account to pay into has to be checked again.",
+        "The council checking the account, or other account details.",
+    ),
     "no-allocation-in-force": _Hold(
         "No support is paid as a direct payment then.", "Support being agreed."
     ),

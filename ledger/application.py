@@ -83,7 +83,7 @@ class Ledger(Application[UUID]):
             raise LedgerNotInitialised(
                 f"There is no ledger in {self.engine.url!r} yet; run `pbledger init` first."
             )
-        self.keyring = Keyring.from_file(settings.key_file)
+        self.keyring = Keyring.of(settings)
         super().__init__(database.environment(settings.database_url))
         self.people = People(self.engine, self.keyring)
         self.payee_names = PayeeNames(self.people, provider(settings.confirmation_of_payee))
@@ -95,14 +95,14 @@ class Ledger(Application[UUID]):
 
     @classmethod
     def initialise(cls, settings: Settings) -> None:
-        """Make the key file and every table; does nothing to those that are there already.
+        """Make the key file, unless the key is a setting, and every table; what is there stays.
 
         All tables or none, and several processes may do it at once. On PostgreSQL run it as
         the owner of the tables, not as the application's role.
         """
         engine = database.connect(settings.database_url)
         # A ledger without its key file is not given a new key: nothing sealed would ever open.
-        Keyring.from_file(settings.key_file, create=not _is_made(engine))
+        Keyring.of(settings, create=not _is_made(engine))
         with (
             database.factory(settings.database_url, cls.name) as made,
             database.initialising(engine) as connection,

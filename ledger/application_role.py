@@ -16,8 +16,8 @@ _DURABLE_RIGHTS = {
     "users": "SELECT, INSERT",  # who had which role stays
     "user_names": "SELECT, INSERT",
     "web_sessions": "SELECT, INSERT, UPDATE, DELETE",
-    "refused_requests": "SELECT, INSERT",  # what was refused stays
-    "refused_counts": "SELECT, INSERT, UPDATE",
+    "refused_requests": "SELECT, INSERT, DELETE",  # deleted when their time is over
+    "refused_counts": "SELECT, INSERT, UPDATE, DELETE",
     "financial_assessments": "SELECT, INSERT, DELETE",
     "contact_details": "SELECT, INSERT, DELETE",
     "letters": "SELECT, INSERT, UPDATE, DELETE",
@@ -31,7 +31,7 @@ _DURABLE_RIGHTS = {
     "bank_files": "SELECT, INSERT, UPDATE (sealed)",  # emptied when their time is over
     "bank_reports": "SELECT, INSERT, UPDATE (sealed)",
     "modulus_tables": "SELECT, INSERT",  # a table is never changed: another version is loaded
-    "idempotency_keys": "SELECT, INSERT, DELETE",
+    "idempotency_keys": "SELECT, INSERT, DELETE",  # the same
 }
 _NUMBERED = (
     "payee_looks", "users", "budget_looks", "restricted_facts", "person_looks", "legal_holds",

@@ -29,6 +29,11 @@ class Settings(BaseSettings):
         description="The master key that seals personal details; keep it out of backups of the "
         "database. Made by `pbledger init`, readable by its owner only.",
     )
+    key: SecretStr | None = Field(
+        default=None,
+        description="The master key itself, where a vault gives it: 32 random bytes in base64, or "
+        "64 hexadecimal characters. Never together with LEDGER_KEY_FILE.",
+    )
     acting_as: str = Field(default="", description="Who is acting, when --as is not given.")
     council_name: str = Field(default="Example Council", description="The council's name on pages.")
     council_colour: str = Field(
@@ -234,6 +239,19 @@ class Settings(BaseSettings):
         description="How many whole financial years what is held about a person is kept, after the "
         "one in which the last thing was recorded on the last of their budgets. Then they may be "
         "erased.",
+    )
+    refusals_kept_days: int = Field(
+        default=366,
+        ge=31,
+        le=3660,
+        description="How many days what was refused to whom is kept for auditors.",
+    )
+    idempotency_keys_kept_days: int = Field(
+        default=30,
+        ge=1,
+        le=3660,
+        description="How many days a program may repeat a request with the same key and be sure "
+        "that it is done once.",
     )
     development_sign_in: bool = Field(
         default=False,

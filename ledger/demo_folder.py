@@ -49,6 +49,7 @@ def settings_in(folder: Path) -> Settings:
     return Settings(
         _env_file=None,  # type: ignore[call-arg]
         database_url=f"sqlite:///{folder / 'ledger.db'}",
+        key=None,
         key_file=folder / "ledger.key",
         files_folder=folder / "bank-files",
         acting_as="",

@@ -374,6 +374,10 @@ class PayeeNotVerified(Refusal):
     """No payment can be made until a second person has verified the payee's details."""
 
 
+class PayeeInDoubt(Refusal):
+    """A later check speaks against the account in use: someone releases the payment by name."""
+
+
 class VerifierProposedPayee(Refusal):
     """Payee details must be verified by someone other than the person who proposed them."""
 
@@ -754,7 +758,13 @@ class KeyFileExposed(Refusal):
     status = 500
 
 
-class KeyFileUnusable(Refusal):
+class KeyGivenTwice(Refusal):
+    """The master key comes from a setting or from a file, never from both."""
+
+    status = 500
+
+
+class KeyUnusable(Refusal):
     """The key must be 64 hexadecimal characters, or base64 of 32 bytes."""
 
     status = 500

@@ -20,6 +20,7 @@ from ledger.outbox.register import STATES, standing
 from ledger.outbox.sending import send_letters
 from ledger.projections.bank_reports import reports_waiting
 from ledger.reminders import KINDS, Notice, Reminder, of_budget, of_cycle, of_report
+from ledger.retention import count_expired, delete_expired
 
 
 class Job(NamedTuple):
@@ -105,6 +106,16 @@ def _send_letters(ledger: Ledger, now: datetime) -> list[str]:
     return said + [f"{sent[state]} x {state}: {STATES[state]}" for state in STATES if sent[state]]
 
 
+def _expired_to_do(ledger: Ledger, now: datetime) -> list[str]:
+    found = count_expired(ledger, now)
+    return [f"{number} {what} are over their time." for what, number in found.items() if number]
+
+
+def _delete_expired(ledger: Ledger, now: datetime) -> list[str]:
+    deleted = delete_expired(ledger, now)
+    return [f"{number} {what} were deleted." for what, number in deleted.items() if number]
+
+
 JOBS: dict[str, Job] = {
     "catch-up": Job("Bring the read tables level with the log.", 5, _behind, _catch_up),
     "prepare-cycles": Job(
@@ -118,6 +129,12 @@ JOBS: dict[str, Job] = {
         60,
         _letters_to_do,
         _send_letters,
+    ),
+    "delete-expired": Job(
+        "Delete kept refusals and keys of API requests whose time is over.",
+        86_400,
+        _expired_to_do,
+        _delete_expired,
     ),
     "reminders": Job(
         "Say how many things people have to see to.", 3600, _count_reminders, _count_reminders

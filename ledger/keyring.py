@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ledger.accounts import parse_account_number, parse_sort_code
-from ledger.errors import KeyFileExposed, KeyFileUnusable, SealBroken
+from ledger.config import Settings
+from ledger.errors import KeyFileExposed, KeyGivenTwice, KeyUnusable, SealBroken
 
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -43,23 +44,36 @@ class Keyring:
 
     def __init__(self, master: bytes) -> None:
         if len(master) != 32:
-            raise KeyFileUnusable()
+            raise KeyUnusable()
         self._wrapping_key = _sub_key(master, b"pbledger/wrapping/v1")
         self._fingerprint_key = _sub_key(master, b"pbledger/fingerprint/v1")
         self._request_key = _sub_key(master, b"pbledger/requests/v1")
         self.file_key = _sub_key(master, b"pbledger/bank-files/v1")
 
     @classmethod
-    def from_hex(cls, text: str) -> Self:
-        """A keyring from 64 hexadecimal characters; else `KeyFileUnusable`."""
-        return cls(_master(text, "the key"))
+    def of(cls, settings: Settings, create: bool = False) -> Self:
+        """The keyring of the settings: from the key itself, or from the file that holds it.
+
+        `create` makes a missing file. Raises `KeyGivenTwice` for a setting of each, besides
+        the refusals of both.
+        """
+        if settings.key is None:
+            return cls.from_file(settings.key_file, create)
+        if "key_file" in settings.model_fields_set:
+            raise KeyGivenTwice("LEDGER_KEY and LEDGER_KEY_FILE are both set; take one away.")
+        return cls.from_text(settings.key.get_secret_value(), "LEDGER_KEY")
+
+    @classmethod
+    def from_text(cls, text: str, source: str = "the key") -> Self:
+        """A keyring from 64 hexadecimal characters or base64 of 32 bytes; else `KeyUnusable`."""
+        return cls(_master(text, source))
 
     @classmethod
     def from_file(cls, path: str | Path, create: bool = False) -> Self:
         """A keyring from a file of 64 hexadecimal characters or base64 of 32 bytes.
 
         `create` makes a missing file with a new random key and mode 0600. Raises
-        `KeyFileExposed` when group or others have any access, `KeyFileUnusable` otherwise.
+        `KeyFileExposed` when group or others have any access, `KeyUnusable` otherwise.
         """
         path = Path(path)
         if create and not path.exists():
@@ -68,8 +82,8 @@ class Keyring:
             mode = path.stat().st_mode
             text = path.read_text("ascii")
         except (OSError, UnicodeDecodeError) as fault:
-            raise KeyFileUnusable(
-                f"Key file {path} cannot be read: {KeyFileUnusable.rule}", path=str(path)
+            raise KeyUnusable(
+                f"Key file {path} cannot be read: {KeyUnusable.rule}", path=str(path)
             ) from fault
         if mode & 0o077:
             raise KeyFileExposed(
@@ -133,7 +147,7 @@ def _master(text: str, source: str) -> bytes:
     except (ValueError, binascii.Error):
         key = b""
     if len(key) != 32:
-        raise KeyFileUnusable(f"{source[0].upper()}{source[1:]}: {KeyFileUnusable.rule}")
+        raise KeyUnusable(f"{source[0].upper()}{source[1:]}: {KeyUnusable.rule}")
     return key
 
 
@@ -151,6 +165,6 @@ def _create_key_file(path: Path) -> None:
         finally:
             Path(beside).unlink()
     except OSError as fault:
-        raise KeyFileUnusable(
+        raise KeyUnusable(
             f"Key file {path} cannot be created: {fault.strerror}.", path=str(path)
         ) from fault

@@ -69,6 +69,7 @@ def prepare_cycle(
     only: Collection[str] | None = None,
     reissue: Collection[str] = (),
     release: Collection[str] = (),
+    own: Collection[str] = (),
     progress: Progress = no_progress,
     beside: CycleRows | None = None,
     expected_version: int | None = None,
@@ -76,9 +77,9 @@ def prepare_cycle(
     """Work out every budget's payment for a period and list what an approver should see.
 
     `only` names the budgets of an off-cycle run; `reissue` names returned payments to send
-    again; `release` names budgets that the council's rules would hold back. Preparing again
-    replaces what was listed before and voids what an approver saw; with `expected_version` 0, a
-    cycle that anybody prepared before is `VersionConflict`.
+    again; `release` names budgets that the council's rules would hold back. Nobody names their
+    `own`. Preparing again replaces what was listed before and voids what an approver saw; with
+    `expected_version` 0, a cycle that anybody prepared before is `VersionConflict`.
     """
     if not working_days(ledger).is_working_day(pay_on):
         raise PayDateNotWorkingDay(f"{pay_on} is not a working day in England.")
@@ -106,6 +107,7 @@ def prepare_cycle(
             lines=lines,
             exceptions=exceptions,
             off_cycle=only is not None,
+            own=own,
             **said,
         ),
         create=True,
@@ -125,14 +127,10 @@ def hold_rules(ledger: Ledger, period: Period) -> HoldRules:
     )
 
 
-def _require_all_found(
-    preparation: Preparation, named: Collection[str], reissue: Collection[str]
-) -> None:
-    missing = sorted(set(named) - preparation.considered)
-    if missing:
+def _require_all_found(made: Preparation, named: Collection[str], reissue: Collection[str]) -> None:
+    if missing := sorted(set(named) - made.considered):
         raise BudgetNotFound(f"There is no personal budget {', '.join(missing)}.")
-    unknown = sorted(set(reissue) - preparation.reissues_found)
-    if unknown:
+    if unknown := sorted(set(reissue) - made.reissues_found):
         raise PaymentNotFound(f"There is no returned payment {', '.join(unknown)}.")
 
 
@@ -146,6 +144,7 @@ def approve_cycle(
     total_pence: int,
     lines_sha256: str,
     said: Said,
+    own: Collection[str] = (),
     progress: Progress = no_progress,
     beside: CycleRows | None = None,
 ) -> PaymentCycle:
@@ -160,7 +159,7 @@ def approve_cycle(
     moved_on: set[str] = set()
     for _ in range(ATTEMPTS):
         cycle = ledger.cycle(reference)
-        cycle.approve(total_pence=total_pence, lines_sha256=lines_sha256, **said)
+        cycle.approve(total_pence=total_pence, lines_sha256=lines_sha256, own=own, **said)
         decided = cycle.collect_events()
         rows = beside(cycle, decided) if beside else ()
         if not decided:  # approved before
@@ -235,6 +234,7 @@ def _decide_again(
             reissue_of=line.reissue_of,
             cycle_reference=cycle.reference,
             paid_to=line.paid_to,
+            seen_at=line.budget_version,
             **said,
         )
     else:
@@ -248,6 +248,7 @@ def _decide_again(
             amount_pence=line.amount_pence,
             channel=line.channel,
             paid_to=line.paid_to,
+            seen_at=line.budget_version,
             **said,
         )
 
@@ -274,9 +275,8 @@ def cancel_cycle(
         cycle = ledger.cycle(reference)
         promised = cycle.status == "approved"
         cycle.cancel(**said)
-        cancelled = cycle.collect_events()
-        rows = beside(cycle, cancelled) if beside else ()
-        events = list(cancelled)
+        events = cycle.collect_events()
+        rows = beside(cycle, events) if beside else ()
         paying = {line.budget_reference for line in cycle.lines} if promised and events else ()
         for budget in ledger.budgets(sorted(paying)):
             for payment_reference, payment in list(budget.payments.items()):

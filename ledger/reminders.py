@@ -25,6 +25,7 @@ Kind = Literal[
     "resumption_to_confirm",
     "payment_came_back",
     "estate_case_open",
+    "payee_in_doubt",
     "report_item_waits",
     "cycle_to_decide",
     "cycle_rejected",
@@ -42,6 +43,7 @@ KINDS: dict[Kind, str] = {
     "resumption_to_confirm": "Someone proposed to resume payments, and nobody has done so.",
     "payment_came_back": "A payment came back, and is not settled.",
     "estate_case_open": "A death was reported, and the case is not decided.",
+    "payee_in_doubt": "A later check speaks against the account in use; it is not paid into.",
     "report_item_waits": "Items of a bank's report fit no payment.",
     "cycle_to_decide": "A cycle waits for approval; after that day it cannot be paid in time.",
     "cycle_rejected": "A cycle was rejected: prepare it again, or cancel it.",
@@ -127,6 +129,8 @@ def of_budget(
             yield Reminder(due_on, "return_due", budget.reference, reference)
     if budget.closed is not None and budget.closed.effective_on < today:
         return
+    if budget.payee_doubts:
+        yield Reminder(today, "payee_in_doubt", budget.reference, ", ".join(budget.payee_doubts))
     review_on = next_review_on(budget)
     if review_on is not None and review_on <= today + timedelta(days=notice.reviews):
         yield Reminder(review_on, "review_due", budget.reference)

@@ -57,6 +57,8 @@ def test_an_april_uplift_from_start_to_end(api):
     body = seen(prepared)
     api.post(f"{CHANGE}/apply", SAID).refused("mass-change-already-decided", 409)
     api.post(f"{CHANGE}/approve", body).refused("approver-prepared-mass-change", 403)
+    api.add_user("rita", "finance_approver", person_reference="R000001")
+    api.post(f"{CHANGE}/approve", body, by="rita").refused("interest-in-budget", 403)
     wrong = {**body, "now_pence": body["now_pence"] + 1}
     api.post(f"{CHANGE}/approve", wrong, by="bob").refused("mass-change-differs-from-seen", 409)
     assert api.post(f"{CHANGE}/approve", body, by="bob").done()["approved_by"] == "bob"

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 from ledger import database
+from ledger.access.refused import keep
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.application_role import grant
@@ -23,6 +24,7 @@ from ledger.outbox.sending import send_letters
 from ledger.payee_looks import look_at_payee, looks
 from ledger.people import PersonDetails
 from ledger.person_looks import look_at_person, record_ethnicity
+from ledger.retention import delete_expired
 from tests.letters import with_letters
 from tests.main_job import (
     IMPORTED_AT,
@@ -35,6 +37,7 @@ from tests.main_job import (
     take_in,
     tell_budget,
 )
+from tests.test_retention import a_refusal
 
 
 @pytest.fixture
@@ -120,6 +123,11 @@ def test_the_role_keeps_who_looked(ledger: Ledger):
     assert [look.looked_by for look in looks(ledger)] == ["ann", "bob"]
 
 
+def test_the_role_deletes_what_is_over_its_time(ledger: Ledger):
+    keep(ledger, a_refusal("2024-01-01T09:00:00+00:00"))
+    assert list(delete_expired(ledger, IMPORTED_AT).values()) == [1, 2, 0]
+
+
 def test_the_role_keeps_and_erases_people(ledger: Ledger):
     take_in(ledger, a_caseload(a_row(1)))
     ledger.register_person(PersonDetails("R9", "Ada Nwosu", date(1950, 2, 3)), IMPORTED_AT)
@@ -174,6 +182,8 @@ REFUSED = {
     "UPDATE returned_names SET sealed = ''": "permission denied",
     "UPDATE payee_looks SET looked_by = ''": "permission denied",
     "DELETE FROM payee_looks": "permission denied",
+    "DELETE FROM budget_looks": "permission denied",
+    "UPDATE refused_requests SET refused_by = ''": "permission denied",
     "UPDATE people SET wrapped_key = ''": "permission denied",
     "DELETE FROM bank_reports": "permission denied",
     "UPDATE erasures SET erased_by = ''": "permission denied",

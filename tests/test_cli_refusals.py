@@ -9,6 +9,8 @@ import pytest
 
 from tests.pbledger import Pbledger, at_a_terminal
 
+KEY = "0f" * 32
+
 
 @pytest.fixture
 def pbledger(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pbledger:
@@ -33,8 +35,21 @@ def test_no_ledger_leaves_no_file(pbledger):
 def test_a_ledger_that_lost_its_key_gets_no_new_one(pbledger):
     pbledger.with_budgets(3)
     (pbledger.folder / "ledger.key").unlink()
-    pbledger.refused("key-file-unusable", "init")
-    pbledger.refused("key-file-unusable", "budget show PB000001")
+    pbledger.refused("key-unusable", "init")
+    pbledger.refused("key-unusable", "budget show PB000001")
+
+
+def test_a_key_from_a_vault_needs_no_file(pbledger):
+    pbledger.environment["LEDGER_KEY"] = KEY
+    assert KEY not in pbledger.refused("key-given-twice", "init")
+    del pbledger.environment["LEDGER_KEY_FILE"]
+    said = pbledger.with_budgets(3).done("init")
+    assert "LEDGER_KEY (keep it safe" in said
+    assert pbledger.json("init")["key_file"] is None
+    assert not list(pbledger.folder.glob("*.key"))
+    assert KEY not in said
+    pbledger.environment["LEDGER_KEY"] = KEY[:-1]
+    assert KEY[:-1] not in pbledger.refused("key-unusable", "init")
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,29 @@ def test_nobody_begins_to_act_on_a_budget_that_is_closed():
     story.when("appoint_representative", **DAUGHTER).refused(BudgetIsClosed)
 
 
+REPORTED = ("open_estate_case", {"case_reference": "EC1", "reported_by": "bank"})
+DIED = {"case_reference": "EC1", "outcome": "recipient_died", "died_on": on("05-01"), "by": "bob"}
+IN_ERROR = {"case_reference": "EC1", "outcome": "reported_in_error", "by": "bob"}
+
+
+def test_nobody_acts_for_somebody_whose_death_is_recorded():
+    story = given(an_open_budget(), ("appoint_representative", DAUGHTER), REPORTED)
+    assert list(story.aggregate.representatives) == ["R000009"], "a report may be in error"
+    by_her = {**ACME, "ends_on": on("07-05"), "given_by": "representative"}
+    story.when("grant_access", **by_her).then(AccessGranted)
+    story.and_("decide_estate_case", **DIED)
+    assert not story.aggregate.representatives
+    story.when("grant_access", **by_her).refused(BudgetIsClosed)
+    story.when("end_representative", person_reference="R000009").refused(RepresentativeNotFound)
+
+
+def test_a_death_reported_in_error_ends_nothing():
+    story = given(an_open_budget(), ("appoint_representative", DAUGHTER), REPORTED)
+    story.and_("grant_access", **ACME, ends_on=on("07-05")).and_("decide_estate_case", **IN_ERROR)
+    assert list(story.aggregate.representatives) == ["R000009"]
+    assert story.aggregate.grant_in_force("ACME-PAYROLL", on("04-07"))
+
+
 # --- consent ------------------------------------------------------------------------------
 
 
@@ -159,6 +182,14 @@ def test_access_is_granted_while_the_budget_is_open():
 def test_consent_ends_with_the_death_of_who_gave_it():
     story = given(an_open_budget(), ("grant_access", {**ACME, "ends_on": on("07-05")}))
     story.and_("close", reason_code="died", effective_on=on("05-01"))
+    assert story.aggregate.grant_in_force("ACME-PAYROLL", on("04-07")) is None
+
+
+def test_consent_on_a_budget_that_was_closed_before_ends_with_the_death_too():
+    story = given(an_open_budget(), ("grant_access", {**ACME, "ends_on": on("07-05")}))
+    story.and_("close", reason_code="moved_away").and_(REPORTED[0], **REPORTED[1])
+    assert story.aggregate.grant_in_force("ACME-PAYROLL", on("04-07")), "nothing is decided yet"
+    story.and_("decide_estate_case", **DIED)
     assert story.aggregate.grant_in_force("ACME-PAYROLL", on("04-07")) is None
 
 
@@ -229,6 +260,17 @@ def test_a_recipient_says_what_is_theirs_to_say_and_a_relative_says_nothing(kind
         given(budget).when("accept_spend_return", return_reference="SR1", by="amira").refused(
             InterestInBudget
         )
+
+
+def test_who_acted_for_somebody_who_died_says_nothing_for_them():
+    budget = with_interest("acts_for_recipient")
+    tell(budget, "request_spend_return", return_reference="SR1", period=cycle_period(1),
+         due_on=on("06-01"))  # fmt: skip
+    tell(budget, "close", reason_code="died", effective_on=on("05-01"))
+    figures = {"opening_balance_pence": 0, "money_in_pence": 5, "spending_pence": 5,
+               "closing_balance_pence": 0, "return_reference": "SR1"}  # fmt: skip
+    given(budget).when("submit_spend_return", **figures, by="amira").refused(InterestInBudget)
+    given(budget).when("submit_spend_return", **figures, by="bilal").then(SpendReturnSubmitted)
 
 
 def test_what_happens_to_a_whole_cycle_happens_to_every_budget_in_it():

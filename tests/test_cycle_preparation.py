@@ -25,6 +25,7 @@ from ledger.errors import (
     EstateCaseIsOpen,
     NoAllocationInForce,
     OfferNotAccepted,
+    PayeeInDoubt,
     PayeeNotVerified,
     PaymentNotReturned,
     PaymentsAreSuspended,
@@ -193,6 +194,17 @@ EXCLUDED: dict[str, Any] = {
 }
 RETURN_1: dict[str, Any] = {"return_reference": "SR1", "period": APRIL, "due_on": on("04-30")}
 
+
+def checked(
+    budget: PersonalBudget | None = None, payee_reference: str = "payee-1", **found: str
+) -> PersonalBudget:
+    """Somebody has the account in use checked again, by a newer table or by asking a bank."""
+    facts = {"payee_reference": payee_reference, **found}
+    if "answer" in found:
+        return after("check_payee_name", budget, **facts, checked_with="Example Bank")
+    return after("check_payee_number", budget, **{"modulus_table_version": "8.10", **facts})
+
+
 EXAMPLES: list[tuple[str, bool, Callable[[], PersonalBudget]]] = [
     # code, whether it is paid all the same, an example with no other exception
     ("first_payment", True, a_payable_budget),
@@ -209,6 +221,8 @@ EXAMPLES: list[tuple[str, bool, Callable[[], PersonalBudget]]] = [
     ("returned-payment-not-settled", False, lambda: one_that_was_returned()[0]),
     ("estate-case-is-open", False, lambda: after("open_estate_case", case_reference="EC1",
                                                  reported_by="family")),
+    ("payee_number_fails", False, lambda: checked(modulus_check="invalid")),
+    ("payee_name_fails", False, lambda: checked(answer="ANNM")),
     ("recipient-excluded", False, lambda: after("offer_direct_payment", **EXCLUDED)),
     ("offer-not-accepted", False, lambda: a_payable_budget(without=["offer_direct_payment"])),
     ("agreement-not-signed", False, lambda: a_payable_budget(without=["sign_agreement"])),
@@ -476,6 +490,68 @@ def test_who_is_released_by_name_is_paid_and_the_approver_sees_it() -> None:
     assert [(e.code, e.detail) for e in exceptions if e.code == "released"] == [
         ("released", "payee_held, outlier_held")
     ]
+
+
+# --- held because a check speaks against the account ---------------------------------------
+
+
+def test_what_a_check_found_holds_one_payment_until_someone_releases_it() -> None:
+    budget = checked(modulus_check="invalid")
+    assert codes(budget) == codes(budget, period=JUNE) == ["payee_number_fails"]
+    lines, exceptions = prepared(budget, release={"PB000001"})
+    assert [(e.code, e.detail) for e in exceptions] == [("released", "payee_number_fails")]
+    promised = {"payment_reference": lines[0].payment_reference, "cycle_reference": "CYCLE",
+                "period": MAY, "lines": lines[0].lines, "amount_pence": lines[0].amount_pence,
+                "effective_on": pay_day(MAY)}  # fmt: skip
+    given(budget).when("schedule_payment", **promised).refused(PayeeInDoubt)
+    story = given(budget).when("schedule_payment", **promised, seen_at=lines[0].budget_version)
+    story.then(PaymentScheduled)
+    assert codes(budget, period=JUNE) == [], "who released it has decided"
+    assert codes(checked(budget, modulus_check="invalid", modulus_table_version="8.20"),
+                 period=JUNE) == [], "the same answer by another table"  # fmt: skip
+    assert codes(checked(budget, answer="AC01"), period=JUNE) == ["payee_name_fails"]
+
+
+def test_a_released_payment_that_was_cancelled_again_is_no_decision() -> None:
+    budget = checked(modulus_check="invalid")
+    [line] = prepared(budget, release={"PB000001"})[0]
+    tell(budget, "schedule_payment", payment_reference=line.payment_reference,
+         cycle_reference="CYCLE", period=MAY, lines=line.lines, amount_pence=line.amount_pence,
+         effective_on=pay_day(MAY), seen_at=line.budget_version)  # fmt: skip
+    tell(budget, "cancel_payment", payment_reference=line.payment_reference)
+    assert codes(budget) == ["payee_number_fails"]
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        lambda budget: checked(budget, modulus_check="valid", modulus_table_version="8.20"),
+        lambda budget: change_payee(budget, "payee-2", "account-2"),
+    ],
+)
+def test_the_right_answer_or_another_account_ends_the_doubt(
+    ends: Callable[[PersonalBudget], object],
+) -> None:
+    budget = checked(modulus_check="invalid")
+    ends(budget)
+    assert len(prepared(budget)[0]) == 1
+
+
+def test_what_was_overridden_and_answers_that_say_little_hold_nothing() -> None:
+    for answer in ("match", "MBAM", "BANM", "PANM", "BAMM", "PAMM", "ACNS", "OPTO", "SCNS",
+                   "CASS", "IVCR", "unavailable"):  # fmt: skip
+        assert codes(checked(answer=answer)) == [], answer
+    overridden = a_payable_budget(without=("verify_payee",))
+    checked(overridden, answer="ANNM")
+    tell(overridden, "verify_payee", payee_reference="payee-1", override_reason="joint_account",
+         by="bob")  # fmt: skip
+    pay(overridden, APRIL)
+    assert codes(checked(overridden, answer="ANNM")) == []
+    assert codes(checked(overridden, answer="AC01")) == []
+    proposed = paid_for_april()
+    tell(proposed, "propose_payee", payee_reference="payee-2", payee_type="recipient",
+         fingerprint="account-2")  # fmt: skip
+    assert codes(checked(proposed, "payee-2", modulus_check="invalid")) == []
 
 
 # --- sending returned money again ---------------------------------------------------------

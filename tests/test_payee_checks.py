@@ -13,9 +13,20 @@ from ledger.application import Ledger
 from ledger.bank.confirmation_of_payee import NameEnquiry, NameReply, Simulator
 from ledger.caseload_import import PayeesVerified, import_caseload, verify_payees
 from ledger.durable import people
-from ledger.errors import BudgetNotFound, ConfirmationOfPayeeNotSet
+from ledger.errors import BudgetNotFound, ConfirmationOfPayeeNotSet, CycleOutOfDate
+from ledger.jobs import current_reminders
 from ledger.payee_checks import NamesChecked, check_names, check_numbers, names_to_check
-from tests.main_job import IMPORTED_AT, a_caseload, a_ledger, a_row, log_of, says, tell_budget
+from tests.main_job import (
+    IMPORTED_AT,
+    a_caseload,
+    a_ledger,
+    a_row,
+    approve,
+    log_of,
+    prepare,
+    says,
+    tell_budget,
+)
 
 # Made up: under 99-99-.. the digits of a good account number add up to tens, or to elevens.
 TENS = f"999900 999999 MOD10{' 0' * 6}{' 1' * 8}\n"
@@ -95,6 +106,34 @@ def test_what_changed_is_recorded_once_and_then_holds(ledger: Ledger) -> None:
     ]
     assert ledger.budget("PB000001").payee is not None
     assert ledger.budget("PB000002").payee is None
+
+
+def test_payees_in_use_that_fail_a_newer_table_wait_for_someone_to_release_them(
+    ledger: Ledger,
+) -> None:
+    load(ledger, TENS, "1", "2026-01-05")
+    take_in(ledger, "55", "64")
+    verify(ledger)
+    before = prepare(ledger)
+    load(ledger, ELEVENS, "2", "2026-03-01")
+    check_numbers(ledger, NOW, references=["PB000001"], said=says("bob"))
+    with pytest.raises(CycleOutOfDate, match=r"PB000001: .*speaks against the account"):
+        approve(ledger, before)
+    held = prepare(ledger)
+    assert [line.budget_reference for line in held.lines] == ["PB000002"]
+    assert ("payee_number_fails", "PB000001") in [
+        (e.code, e.budget_reference) for e in held.exceptions
+    ]
+    moment = says("bob")["recorded_at"]
+    assert [r.detail for r in current_reminders(ledger, moment) if r.kind == "payee_in_doubt"] == [
+        "payee_number_fails"
+    ]
+    cycle = prepare(ledger, release=["PB000001"])
+    tell_budget(ledger, "PB000001", "suspend_payments", reason_code="other",
+                interim_arrangement="none_needed", review_on=date(2027, 1, 4),
+                effective_on=date(2027, 1, 1))  # fmt: skip
+    approve(ledger, cycle)  # decided again, as something else was recorded since
+    assert len(ledger.budget("PB000001").payments) == 1
 
 
 def test_only_the_budgets_named_are_checked_or_all_that_are_open(ledger: Ledger) -> None:

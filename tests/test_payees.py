@@ -35,6 +35,7 @@ from ledger.caseload_import import import_caseload
 from ledger.durable import people
 from ledger.errors import (
     AccountFailsModulusCheck,
+    PayeeInDoubt,
     PayeeNotConfirmed,
     PayeeNotProposed,
     PayeeNotVerified,
@@ -48,7 +49,7 @@ from ledger.errors import (
 from ledger.payee_checks import check_payee
 from ledger.payee_names import ReturnedName
 from ledger.projections.audit import sentence
-from tests.given import Story, a_payable_budget, an_open_budget, cycle_period, given, payment_for
+from tests.given import Story, a_payable_budget, an_open_budget, cycle_period, given
 from tests.main_job import (
     IMPORTED_AT,
     a_caseload,
@@ -145,7 +146,7 @@ def test_details_nobody_proposed_are_neither_checked_nor_withdrawn(command, fact
     given(a_payable_budget()).when(command, **P2, **facts).refused(PayeeNotProposed)
 
 
-def test_details_in_use_are_checked_again_and_payments_go_on() -> None:
+def test_details_in_use_are_checked_again_and_a_failed_check_stops_the_next_payment() -> None:
     story = given(a_payable_budget())
     first = {"payee_reference": "payee-1"}
     story.and_("check_payee_name", **first, answer="CASS", checked_with="Example Bank")
@@ -153,8 +154,8 @@ def test_details_in_use_are_checked_again_and_payments_go_on() -> None:
     payee = story.aggregate.payee
     assert payee is not None
     assert (payee.name_check, payee.modulus_check, payee.confirmed) == ("CASS", "invalid", False)
-    assert list(story.aggregate.failed_gates(cycle_period(1), cycle_period(1).starts_on)) == []
-    payment_for(story.aggregate, cycle_period(1))
+    [gate] = story.aggregate.failed_gates(cycle_period(1), cycle_period(1).starts_on)
+    assert isinstance(gate, PayeeInDoubt)
 
 
 def test_what_is_found_of_details_in_use_and_proposed_anew_holds_for_both() -> None:

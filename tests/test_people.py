@@ -16,10 +16,12 @@ from rich.pretty import pretty_repr
 from sqlalchemy import Engine, Table, create_engine, delete, insert, select, update
 
 from ledger.accounts import masked, parse_account_name, parse_account_number, parse_sort_code
+from ledger.config import Settings
 from ledger.durable import durable, payee_details, people
 from ledger.errors import (
     KeyFileExposed,
-    KeyFileUnusable,
+    KeyGivenTwice,
+    KeyUnusable,
     PayeeReferenceMismatch,
     PayeeUnknown,
     PersonUnknown,
@@ -48,7 +50,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def book(engine: Engine) -> People:
-    return People(engine, Keyring.from_hex(KEY))
+    return People(engine, Keyring.from_text(KEY))
 
 
 def write(engine: Engine, table: Table, rows: list[Row]) -> None:
@@ -156,7 +158,7 @@ def test_a_changed_fingerprint_is_noticed(engine: Engine, book: People, stored) 
 
 
 def test_another_master_key_opens_nothing(engine: Engine, stored) -> None:
-    stranger = People(engine, Keyring.from_hex(OTHER_KEY))
+    stranger = People(engine, Keyring.from_text(OTHER_KEY))
     with pytest.raises(SealBroken):
         stranger.person("R000001")
     with pytest.raises(SealBroken):
@@ -174,7 +176,7 @@ def test_nothing_can_be_read_in_the_raw_database(tmp_path: Path) -> None:
     path = tmp_path / "people.sqlite"
     engine = create_engine(f"sqlite:///{path}")
     durable.create_all(engine)
-    book = People(engine, Keyring.from_hex(KEY))
+    book = People(engine, Keyring.from_text(KEY))
     rows = book.sealed_people([SIAN, AMINA], NOW)
     payee = book.new_payee("R000001", "S O'Connor", "99-99-01", "87654321")
     write(engine, people, rows)
@@ -199,7 +201,7 @@ def test_a_record_in_a_log_shows_references_only(book: People, stored) -> None:
 
 
 def test_sealing_twice_gives_other_bytes_and_any_changed_byte_is_noticed() -> None:
-    key, _ = Keyring.from_hex(KEY).new_person_key("R000001")
+    key, _ = Keyring.from_text(KEY).new_person_key("R000001")
     sealed = Keyring.seal(key, b"words", "here")
     assert sealed != Keyring.seal(key, b"words", "here")
     assert Keyring.open(key, sealed, "here") == b"words"
@@ -214,19 +216,19 @@ def test_sealing_twice_gives_other_bytes_and_any_changed_byte_is_noticed() -> No
 
 
 def test_a_wrapped_key_opens_for_its_person_only() -> None:
-    ring = Keyring.from_hex(KEY)
+    ring = Keyring.from_text(KEY)
     key, wrapped = ring.new_person_key("R000001")
     assert ring.unwrap(wrapped, "R000001") == key
     assert key not in wrapped
     with pytest.raises(SealBroken):
         ring.unwrap(wrapped, "R000002")
     with pytest.raises(SealBroken):
-        Keyring.from_hex(OTHER_KEY).unwrap(wrapped, "R000001")
+        Keyring.from_text(OTHER_KEY).unwrap(wrapped, "R000001")
 
 
 def test_a_key_file_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "key"
-    with pytest.raises(KeyFileUnusable, match=str(path)):
+    with pytest.raises(KeyUnusable, match=str(path)):
         Keyring.from_file(path)
     first = Keyring.from_file(path, create=True)
     assert path.stat().st_mode & 0o777 == 0o600
@@ -234,7 +236,7 @@ def test_a_key_file_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     for ring in (Keyring.from_file(path), Keyring.from_file(str(path), create=True)):
         assert ring.fingerprint("999901", "12345678") == first.fingerprint("999901", "12345678")
         assert ring.file_key == first.file_key
-    with pytest.raises(KeyFileUnusable, match="cannot be created"):
+    with pytest.raises(KeyUnusable, match="cannot be created"):
         Keyring.from_file(tmp_path / "absent" / "key", create=True)
 
 
@@ -251,24 +253,54 @@ def test_a_key_file_open_to_others_is_refused_by_name(tmp_path: Path, mode: int)
 def test_a_key_is_read_from_hexadecimal_or_base64(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.touch(mode=0o600)
-    expected = Keyring.from_hex(KEY).fingerprint("999901", "12345678")
+    expected = Keyring.from_text(KEY).fingerprint("999901", "12345678")
     for text in (KEY, KEY.upper() + "\n", base64.b64encode(bytes.fromhex(KEY)).decode()):
         path.write_text(text)
         assert Keyring.from_file(path).fingerprint("999901", "12345678") == expected
     for text in ("", "0f" * 31, "0f" * 33, "x" * 64, "not base64!", "é"):
         path.write_text(text)
-        with pytest.raises(KeyFileUnusable, match=str(path)):
+        with pytest.raises(KeyUnusable, match=str(path)):
             Keyring.from_file(path)
     for key in (b"", os.urandom(31)):
-        with pytest.raises(KeyFileUnusable):
+        with pytest.raises(KeyUnusable):
             Keyring(key)
+
+
+def settings_with(**given: object) -> Settings:
+    return Settings(_env_file=None, **given)  # type: ignore[call-arg, arg-type]
+
+
+def test_a_key_that_is_a_setting_is_that_of_a_file_and_shown_nowhere(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.touch(mode=0o600)
+    path.write_text(KEY)
+    of_the_file = Keyring.of(settings_with(key_file=path))
+    in_base64 = base64.b64encode(bytes.fromhex(KEY)).decode()
+    for text in (KEY, in_base64):
+        settings = settings_with(key=text)
+        assert Keyring.of(settings).file_key == of_the_file.file_key
+        assert text not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize("text", ["", "0f" * 31, "x" * 64, base64.b64encode(b"short").decode()])
+def test_a_key_that_is_no_key_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(KeyUnusable, match=r"^LEDGER_KEY: ") as refusal:
+        Keyring.of(settings_with(key=text))
+    assert not text or text not in f"{refusal.value} {refusal.value.details}"
+    assert refusal.value.__context__ is None, "nor does what a traceback shows"
+
+
+def test_a_key_is_given_once(tmp_path: Path) -> None:
+    with pytest.raises(KeyGivenTwice, match=r"LEDGER_KEY and LEDGER_KEY_FILE") as refusal:
+        Keyring.of(settings_with(key=KEY, key_file=tmp_path / "key"))
+    assert KEY not in str(refusal.value)
 
 
 # --- accounts ---------------------------------------------------------------------------------
 
 
 def test_an_account_has_one_fingerprint_however_it_is_written() -> None:
-    ring = Keyring.from_hex(KEY)
+    ring = Keyring.from_text(KEY)
     first = ring.fingerprint("20-00-00", "1234567")
     assert (
         first == ring.fingerprint("200000", "01234567") == ring.fingerprint("20 00 00", "1234567")
@@ -278,14 +310,14 @@ def test_an_account_has_one_fingerprint_however_it_is_written() -> None:
     others = [
         ring.fingerprint("20-00-01", "1234567"),
         ring.fingerprint("20-00-00", "12345678"),
-        Keyring.from_hex(OTHER_KEY).fingerprint("20-00-00", "1234567"),
+        Keyring.from_text(OTHER_KEY).fingerprint("20-00-00", "1234567"),
     ]
     assert len({first, *others}) == 4
 
 
 def test_known_answers_never_change() -> None:
     """Stored fingerprints and references must mean the same in every later release."""
-    fingerprint = Keyring.from_hex(KEY).fingerprint("200000", "12345678")
+    fingerprint = Keyring.from_text(KEY).fingerprint("200000", "12345678")
     assert fingerprint == "4327cf762a10f861559ab043e64651b7"
     assert payee_reference("R000001", fingerprint) == "f2a9864003485902abea82641ddfaa96"
     assert payee_reference("R000002", fingerprint) != payee_reference("R000001", fingerprint)

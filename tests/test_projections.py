@@ -47,7 +47,9 @@ def following(ledger: Ledger, batch: int) -> Projections:
 
 
 def a_busy_council_and_a_provider(ledger: Ledger, budgets: int = 200) -> None:
-    """Something for every table. The provider holds each service fund from the next cycle on."""
+    """Something for every table. The provider holds each service fund from the next cycle on.
+
+    The last person in the caseload has died."""
     a_busy_council(ledger, budgets)
     a_provider_in(ledger)
     for budget in list(ledger.budgets()):
@@ -56,6 +58,8 @@ def a_busy_council_and_a_provider(ledger: Ledger, budgets: int = 200) -> None:
             begins = budget.opened.effective_on
             tell_budget(ledger, budget.reference, "hold_service_fund", provider_reference=SUNRISE,
                         effective_on=begins)  # fmt: skip
+    last = max(budget.reference for budget in ledger.budgets())
+    tell_budget(ledger, last, "close", reason_code="died", effective_on=date(2026, 5, 6))
 
 
 # --- equal to a replay ----------------------------------------------------------------------

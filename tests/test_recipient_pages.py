@@ -228,6 +228,18 @@ def test_who_acts_gives_consent_for_the_person(site: Site):
     assert site.ledger.budget("PB000001").grants["ACME"].given_by == "representative"
 
 
+def test_who_acted_for_somebody_who_died_is_shown_nothing_any_more(site: Site):
+    appoint(site)
+    dora = site.visitor("dora")
+    page = dora.open(f"{AT}/access").done()
+    died = {"effective_on": "2026-04-12", "reason_code": "died"}
+    staff(site).post(f"{BUDGET}/close", died).done()
+    dora.send(page, f"{AT}/access/grant", **GRANT).refused(404)
+    dora.open(AT).refused(404)
+    assert "PB000001" not in dora.open("/my/budgets").done().words
+    assert not site.ledger.budget("PB000001").grants
+
+
 @pytest.mark.parametrize(
     ("filled", "words"),
     [

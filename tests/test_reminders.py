@@ -236,7 +236,7 @@ def test_jobs_are_listed_and_run_by_hand_without_doing_anything_twice(
         "LEDGER_PAY_CALENDAR_FROM": "2026-04-06",
     }
     listed = pbledger.json("jobs list")
-    names = ["catch-up", "prepare-cycles", "letters", "reminders"]
+    names = ["catch-up", "prepare-cycles", "letters", "delete-expired", "reminders"]
     assert [job["name"] for job in listed["jobs"]] == names
     assert listed["jobs"][1]["to_do"] == ["2026-04-06 is due: 2026-04-06 to 2026-05-03."]
     assert listed["reminders"] == []

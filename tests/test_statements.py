@@ -26,7 +26,7 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.aggregates.service_funds import ServiceFundRepaid
 from ledger.dates import Period
 from ledger.documents import Council
-from ledger.errors import BudgetNotFound, PaymentsAreSuspended
+from ledger.errors import BudgetNotFound, PayeeInDoubt, PaymentsAreSuspended
 from ledger.projections.postings import postings
 from ledger.statements.documents import (
     HEADER,
@@ -443,7 +443,7 @@ def test_what_comes_next_says_what_stands_in_its_way():
 def test_what_stands_in_the_way_of_the_next_payment_is_said_in_words_for_the_person():
     of_the_provider = "provider-account-not-verified"  # a statement is of the budget alone
     gates = {code for code in EXCEPTIONS if "-" in code} - {of_the_provider}
-    assert NOT_PAID_BECAUSE.keys() == gates | {PaymentsAreSuspended.code}
+    assert NOT_PAID_BECAUSE.keys() == gates | {PaymentsAreSuspended.code, PayeeInDoubt.code}
     life = Life()
     life.paid(APRIL)
     life.says("open_estate_case", case_reference="EC1", reported_by="family", effective_on="05-02")

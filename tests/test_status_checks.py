@@ -13,8 +13,19 @@ from sqlalchemy import select
 from ledger.budget_looks import checks_that_found_nothing
 from ledger.dates import day_in_england
 from ledger.durable import budget_looks, idempotency_keys
+from ledger.projections.access import grants
 from ledger.status_checks import MOST_WRONG, check_status
-from tests.api import BUDGET, Answer, Api, an_api, make_payable, open_budget
+from tests.api import (
+    BUDGET,
+    CYCLE,
+    Answer,
+    Api,
+    an_api,
+    approve,
+    make_payable,
+    open_budget,
+    prepare,
+)
 from tests.pbledger import Pbledger
 
 CHECKS = "/v1/status-checks"
@@ -231,6 +242,30 @@ def test_who_acts_for_somebody_reaches_their_budget_until_it_ends(api: Api) -> N
     check(api).done()  # what was granted for the recipient stands
 
 
+def test_a_recorded_death_ends_what_is_said_and_seen_for_the_person(api: Api) -> None:
+    appoint(api)
+    api.add_user("carl", "care_coordinator", person_reference="R000009")
+    api.post(f"{BUDGET}/grant-access", {**ACME, "given_by": "representative"}, by="dora").done()
+    case: dict[str, Any] = {"effective_on": str(TODAY), "case_reference": "EC1"}
+    api.post(f"{BUDGET}/open-estate-case", {**case, "reported_by": "bank"}).done()
+    api.ask(BUDGET, by="dora").done()  # a bank's word alone takes nobody's voice
+    check(api).done()
+    decided = {**case, "outcome": "recipient_died", "died_on": str(TODAY)}
+    api.post(f"{BUDGET}/decide-estate-case", decided, by="bob").done()
+    for name in ("dora", "sian"):
+        api.ask(BUDGET, by=name).refused("budget-not-found", 404)
+        taken_back = {"effective_on": str(TODAY), "organisation_reference": "ACME"}
+        api.post(f"{BUDGET}/revoke-access", taken_back, by=name).refused("budget-not-found", 404)
+    check(api).refused("status-not-available", 404)
+    seen = api.ask(f"{BUDGET}/access", by="ann").done()
+    assert seen["representatives"] == []
+    assert not seen["access"][0]["is_in_force"]
+    assert not any(g.in_force(TODAY) for g in grants(api.ledger.engine))
+    assert api.ledger.projections.verify() is None
+    closing = {"effective_on": str(TODAY), "template_version": "2"}  # of the estate she may inherit
+    api.post(f"{BUDGET}/sign-agreement", closing, by="carl").refused("interest-in-budget", 403)
+
+
 def test_staff_do_nothing_on_a_budget_of_their_own_but_what_is_a_recipients(api: Api) -> None:
     api.add_user("carl", "care_coordinator", person_reference="R000001")
     offer = {"effective_on": "2026-05-06", "occasion": "review", "outcome": "accepted"}
@@ -238,6 +273,25 @@ def test_staff_do_nothing_on_a_budget_of_their_own_but_what_is_a_recipients(api:
     api.post("/v1/budgets/PB000002/offer-direct-payment", offer, by="carl").done()
     api.post(f"{BUDGET}/grant-access", ACME, by="carl").done()
     api.ask(BUDGET, by="carl").done()
+
+
+def test_who_is_or_acted_for_somebody_in_a_cycle_does_not_approve_it(api: Api) -> None:
+    appoint(api)
+    for name, person in (("rita", "R000001"), ("dan", "R000009"), ("eve", "R000002")):
+        api.add_user(name, "finance_approver", person_reference=person)
+    died = {"effective_on": "2026-04-12", "reason_code": "died"}
+    api.post(f"{BUDGET}/close", died).done()
+    named = {"only": ["PB000001"]}
+    api.add_user("olga", "finance_officer", person_reference="R000001")
+    preparing = {"effective_on": "2026-03-27", "pay_on": "2026-04-02",
+                 "period": {"starts_on": "2026-04-06", "ends_on": "2026-05-03"}}  # fmt: skip
+    api.post(f"{CYCLE}/prepare", {**preparing, **named}, by="olga").refused(
+        "interest-in-budget", 403
+    )
+    assert prepare(api).done(201)["line_count"] == 1
+    for name in ("rita", "dan"):
+        approve(api, by=name).refused("interest-in-budget", 403)
+    approve(api, by="eve").done()  # her own budget is not paid by it
 
 
 def test_a_declared_interest_is_refused_over_the_api_too(api: Api) -> None:

@@ -111,6 +111,21 @@ def test_nobody_decides_on_what_they_prepared(site: Site):
     assert site.ledger.cycle("C2026-01").status == "prepared"
 
 
+def test_nobody_approves_or_names_a_payment_of_their_own_or_of_whom_they_act_for(site: Site):
+    site.add_user("rita", "finance_approver", person_reference="R000001")
+    site.add_user("rhys", "finance_officer", person_reference="R000009")
+    acting = {"person_reference": "R000009", "kind": "authorised_person"}
+    tell_budget(site.ledger, "PB000002", "appoint_representative", **acting)
+    rhys, rita = site.visitor("rhys"), site.visitor("rita")
+    prepared(rhys, only="PB000002").refused(403, "rhys has an interest in PB000002")
+    prepared(rhys).done()  # whom a regular cycle pays is nobody's choice
+    decision = rita.open(f"{AT}/decide").done()
+    rita.send(decision, f"{AT}/approve").refused(403, "rita has an interest in PB000001")
+    assert site.ledger.cycle("C2026-01").status == "prepared"
+    bilal = site.visitor("bilal")
+    bilal.send(bilal.open(f"{AT}/decide").done(), f"{AT}/approve").done()
+
+
 def test_a_cycle_is_turned_down_with_a_reason_and_withdrawn(site: Site):
     amira, bilal = site.visitor("amira"), site.visitor("bilal")
     prepared(amira).done()

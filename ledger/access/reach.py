@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from sqlalchemy import select
-
 from ledger.access.roles import OWN, PERMISSIONS, Permission
 from ledger.access.users import Actor
 from ledger.application import Ledger
 from ledger.errors import BudgetNotFound, InterestInBudget, NotPermitted
-from ledger.projections.access import Representatives
-from ledger.projections.registers import Budgets
-
-Standing = Literal["recipient", "representative"]
-"""What somebody is to a budget."""
+from ledger.projections.access import Standing, Tie, ties_of
 
 
 def require_permission(
@@ -31,12 +23,13 @@ def require_permission(
             f"None of your roles has this permission: {PERMISSIONS[permission]}",
             permission=permission,
         )
-    standing = standing_of(ledger, actor, budget_reference) if budget_reference else None
+    tie = _tie(ledger, actor, budget_reference) if budget_reference else None
+    standing = tie and tie.speaks_as
     if reach == "own" and standing is None:
         beyond = BudgetNotFound(f"There is no personal budget {budget_reference}.")
         beyond.conceals = True
         raise beyond
-    if standing is not None and permission not in OWN:
+    if tie is not None and permission not in OWN:
         raise InterestInBudget(
             f"{budget_reference} is your own budget, or you act for whose it is."
         )
@@ -44,22 +37,24 @@ def require_permission(
 
 
 def standing_of(ledger: Ledger, actor: Actor, budget_reference: str) -> Standing | None:
-    """Whose budget it is to them, as the registers have it: their own, or of one they act for."""
+    """As whom they speak of a budget, as the registers have it: its recipient, or for them."""
+    tie = _tie(ledger, actor, budget_reference)
+    return tie and tie.speaks_as
+
+
+def own_budgets(ledger: Ledger, actor: Actor) -> frozenset[str]:
+    """The budgets they may not act on for the council, declared or not: those whose recipient
+    they are, or act for, or acted for when they died."""
+    if not actor.person_reference:
+        return frozenset()
+    ledger.projections.catch_up()
+    found = ties_of(ledger.engine, actor.person_reference)
+    return frozenset(tie.budget_reference for tie in found)
+
+
+def _tie(ledger: Ledger, actor: Actor, budget_reference: str) -> Tie | None:
     if not actor.person_reference:
         return None
     ledger.projections.catch_up()
-    budgets, acting = Budgets.table.c, Representatives.table.c
-    found = select(budgets.stream, budgets.recipient_reference).where(
-        budgets.reference == budget_reference
-    )
-    acts = select(acting.kind).where(
-        acting.person_reference == actor.person_reference, acting.ended_on.is_(None)
-    )
-    with ledger.engine.connect() as connection:
-        budget = connection.execute(found).one_or_none()
-        if budget is None:
-            return None
-        if budget.recipient_reference == actor.person_reference:
-            return "recipient"
-        for_them = connection.execute(acts.where(acting.stream == budget.stream)).first()
-    return "representative" if for_them else None
+    found = ties_of(ledger.engine, actor.person_reference, budget_reference)
+    return found[0] if found else None

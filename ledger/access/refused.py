@@ -1,7 +1,8 @@
 """What was refused to whom: kept for auditors, and no more of it than a disk can bear.
 
 Whoever is refused often in an hour has their first requests kept one by one, and is then only
-counted; so that nobody can fill the disk by being refused.
+counted; so that nobody can fill the disk by being refused. A job deletes them when their time is
+over (`ledger.retention`).
 """
 
 from __future__ import annotations

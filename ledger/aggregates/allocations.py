@@ -337,6 +337,8 @@ class Allocations(Suspensions):
     @applies(BudgetClosed)
     def _budget_closed(self, event: BudgetClosed) -> None:
         self.closed = event
+        if event.reason_code == "died":
+            self.died_on = event.effective_on
         self._terms_changed(event.effective_on)
 
     def _redeploy(self, line_references: tuple[str, ...], on: date, deployment: Deployment) -> None:

@@ -96,6 +96,7 @@ class CareDecisions(EventSourced):
         self._pending_grounds: list[str] = []
         self.agreement: AgreementSigned | None = None
         self.closed: BudgetClosed | None = None
+        self.died_on: date | None = None  # the recipient, once it is recorded
         self.reviewed_on: date | None = None
 
     @command

@@ -1,7 +1,7 @@
 """Consent: which organisation may see how the budget stands, what of it, and until when.
 
-The recipient gives it, or who acts for them, and takes it back at any time. Nothing is known to
-an organisation that has none.
+The recipient gives it, or who acts for them, and takes it back at any time; it ends with their
+death, whoever gave it. Nothing is known to an organisation that has none.
 """
 
 from __future__ import annotations
@@ -55,8 +55,7 @@ class Consents(Representatives):
     def grant_in_force(self, organisation_reference: str, on: date) -> Grant | None:
         """What an organisation may see on a day; None: nothing. It ends with a death at once."""
         grant = self.grants.get(organisation_reference)
-        has_died = self.closed is not None and self.closed.reason_code == "died"
-        if grant is None or has_died or not grant.starts_on <= on <= grant.ends_on:
+        if grant is None or self.died_on is not None or not grant.starts_on <= on <= grant.ends_on:
             return None
         return grant
 

@@ -33,6 +33,10 @@ EXCEPTIONS = {
     "cost_centre_missing": "A line has no cost centre.",
     "payment_reissued": "Money that came back is sent again.",
     "payee_held": "The payee's details are new since the last cycle; nothing is paid to them yet.",
+    "payee_number_fails": "The number of the account in use fails the modulus check now; nothing "
+    "is paid to it yet.",
+    "payee_name_fails": "The account in use is not confirmed as the payee's now; nothing is paid "
+    "to it yet.",
     "outlier_held": "The payment is over the council's limit for payments without a question.",
     "released": "What would have been held back is paid, because someone released it by name.",
     "budget-is-closed": "The budget is closed.",
@@ -132,12 +136,12 @@ class Preparation:
         reissued = sorted({*here, *self._corrected(asked)})
         due = budget.payment_due(self._period, channel)
         refusals = [
-            *budget.failed_gates(self._period, self._pay_on, reissued, channel),
+            *budget.failed_gates(self._period, self._pay_on, reissued, channel, budget.version),
             *self._no_account(asked),
         ]
         pays = not refusals and due.amount_pence > 0
         for payment_reference in reissued:
-            budget.require_reissuable(payment_reference, self._pay_on)
+            budget.require_reissuable(payment_reference, self._pay_on, budget.version)
             for refusal in self._no_account(asked):
                 raise refusal
         if (pays or reissued) and self._is_held(asked, due.amount_pence if pays else 0):
@@ -220,6 +224,8 @@ class Preparation:
         named_on = max(account.verified_on or date.min, asked.budget.named_on(asked.channel))
         if is_changed and rules.paid_before and named_on > rules.paid_before:
             yield "payee_held"
+        if asked.channel == "direct_payment":
+            yield from asked.budget.payee_doubts
         more_pence = (now_pence - last.amount_pence) * 100 if last else 0
         is_outlier = last and rules.over_percent * last.amount_pence < more_pence
         if (rules.over_percent and is_outlier) or 0 < rules.over_pence < now_pence:
@@ -229,7 +235,7 @@ class Preparation:
         """What came back and is sent again by itself: other details were verified since."""
         for reference, payment in asked.held.items():
             gates = asked.budget.failed_gates(
-                payment.period, self._pay_on, asked.held, asked.channel
+                payment.period, self._pay_on, asked.held, asked.channel, asked.budget.version
             )
             account, held = asked.account, payment.held
             is_corrected = account and account.payee_reference != payment.payee_reference

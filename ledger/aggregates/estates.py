@@ -93,5 +93,7 @@ class EstateCases(Payees):
         self.estate_cases[event.case_reference] = case._replace(
             outcome=event.outcome, died_on=event.died_on
         )
+        if event.died_on is not None:  # the budget may have been closed for another reason before
+            self.died_on = event.died_on
         if event.payee_reference:
             self.payee = None

@@ -18,7 +18,7 @@ InterestKind = Literal["own_budget", "acts_for_recipient", "relative"]
 OF_THEIR_OWN: frozenset[type[Event]] = frozenset(
     {spend_returns.SpendReturnSubmitted, consents.AccessGranted, consents.AccessRevoked}
 )
-"""What a recipient, and who acts for them, says of their own budget."""
+"""What a recipient, and who acts for them, says of their own budget while they live."""
 
 OF_A_WHOLE_CYCLE: frozenset[type[Event]] = frozenset(
     {payments.PaymentConfirmed, payments.PaymentCancelled}
@@ -78,7 +78,7 @@ class Interests(CareDecisions):
         kind = self.interests.get(event.recorded_by)
         if kind is None or type(event) in OF_A_WHOLE_CYCLE:
             return
-        if kind != "relative" and type(event) in OF_THEIR_OWN:
+        if kind != "relative" and type(event) in OF_THEIR_OWN and self.died_on is None:
             return
         raise InterestInBudget(f"{event.recorded_by} has an interest in {self.reference}.")
 

@@ -19,7 +19,16 @@ from ledger.entitlement import EntitlementLine, LineKind
 from ledger.terms import CHANNELS, Channel
 
 KEPT_OUT = frozenset(
-    {"ended", "suspended", "negative", "nothing_due", "payee_held", "outlier_held"}
+    {
+        "ended",
+        "suspended",
+        "negative",
+        "nothing_due",
+        "payee_held",
+        "payee_number_fails",
+        "payee_name_fails",
+        "outlier_held",
+    }
 )
 """The exceptions that say why less is paid or nothing; so do all gates, which have hyphens."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import ClassVar, Literal, Unpack
 
@@ -236,10 +236,18 @@ class MassChange(EventSourced):
             self._record(MassChangeListed(reference=self.reference, lines=some, **said))
         self._record(prepared)
 
-    def approve(self, *, now_pence: int, lines_sha256: str, **said: Unpack[Said]) -> None:
+    def approve(
+        self,
+        *,
+        now_pence: int,
+        lines_sha256: str,
+        own: Collection[str] = (),
+        **said: Unpack[Said],
+    ) -> None:
         """Approve the lines with this total and hash: exactly what the approver looked at.
 
-        Nobody approves what changes a budget they have an interest in."""
+        Nobody approves what changes a budget they have an interest in, or one of their
+        `own`: those whose recipient they are, or act for."""
         prepared = self.prepared
         if self.status in ("approved", "applied") and prepared is not None:
             if prepared.lines_sha256 == lines_sha256:
@@ -256,12 +264,16 @@ class MassChange(EventSourced):
         if not self.to_apply:
             raise MassChangeIsEmpty(f"{self.reference} changes no budget.")
         user_name = said["recorded_by"]
-        own = [line.budget_reference for line in self.to_apply if user_name in line.interested]
-        if own:
+        budgets = [
+            line.budget_reference
+            for line in self.to_apply
+            if user_name in line.interested or line.budget_reference in own
+        ]
+        if budgets:
             raise InterestInBudget(
-                f"{user_name} has an interest in {', '.join(own)}, which {self.reference} changes; "
-                "someone else must do this.",
-                budgets=own,
+                f"{user_name} has an interest in {', '.join(budgets)}, which "
+                f"{self.reference} changes; someone else must do this.",
+                budgets=budgets,
             )
         self._record(MassChangeApproved(now_pence=now_pence, lines_sha256=lines_sha256, **said))
 

@@ -7,7 +7,7 @@ those lines, so that what was approved is provably what was paid.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import ClassVar, Unpack
 
@@ -76,12 +76,14 @@ class PaymentCycle(EventSourced):
         lines: Iterable[CycleLine],
         exceptions: Iterable[CycleException],
         off_cycle: bool = False,
+        own: Collection[str] = (),
         **said: Unpack[Said],
     ) -> None:
         """List the payments to make and seal them; preparing again replaces what was listed.
 
         A preparation that gives the very same lines and exceptions again records nothing. Whom a
-        regular cycle pays is nobody's choice; who names budgets has no interest in them.
+        regular cycle pays is nobody's choice; who names budgets has no interest in them, and they
+        are none of their `own`: those whose recipient they are, or act for.
         """
         if not _REFERENCE.fullmatch(self.reference):
             raise InvalidValue(
@@ -92,7 +94,7 @@ class PaymentCycle(EventSourced):
         listed, noted = list(lines), list(exceptions)
         released = {one.budget_reference for one in noted if one.code == "released"}
         chosen = [one for one in listed if off_cycle or one.budget_reference in released]
-        self._require_no_interest(said["recorded_by"], chosen)
+        self._require_no_interest(said["recorded_by"], own, chosen)
         prepared = CyclePrepared(
             reference=self.reference,
             period=period,
@@ -131,10 +133,18 @@ class PaymentCycle(EventSourced):
             and before.lines_sha256 == now.lines_sha256
         )
 
-    def approve(self, *, total_pence: int, lines_sha256: str, **said: Unpack[Said]) -> None:
+    def approve(
+        self,
+        *,
+        total_pence: int,
+        lines_sha256: str,
+        own: Collection[str] = (),
+        **said: Unpack[Said],
+    ) -> None:
         """Approve the lines with this total and hash: exactly what the approver looked at.
 
-        Nobody approves a cycle that pays a budget they have an interest in."""
+        Nobody approves a cycle that pays a budget they have an interest in, or one of their
+        `own`: those whose recipient they are, or act for."""
         if self.status == "approved" and self.approved is not None:
             if self.approved.lines_sha256 == lines_sha256:
                 return
@@ -149,7 +159,7 @@ class PaymentCycle(EventSourced):
             )
         if not self.lines:
             raise CycleIsEmpty(f"{self.reference} has no payments.")
-        self._require_no_interest(said["recorded_by"], self.lines)
+        self._require_no_interest(said["recorded_by"], own, self.lines)
         self._record(CycleApproved(total_pence=total_pence, lines_sha256=lines_sha256, **said))
 
     def reject(self, *, reason_code: RejectionReason, **said: Unpack[Said]) -> None:
@@ -293,8 +303,14 @@ class PaymentCycle(EventSourced):
             raise ApproverPreparedCycle(f"{decided_by} prepared {self.reference}.")
         return self.prepared
 
-    def _require_no_interest(self, user_name: str, lines: Iterable[CycleLine]) -> None:
-        budgets = [line.budget_reference for line in lines if user_name in line.interested]
+    def _require_no_interest(
+        self, user_name: str, own: Collection[str], lines: Iterable[CycleLine]
+    ) -> None:
+        budgets = [
+            line.budget_reference
+            for line in lines
+            if user_name in line.interested or line.budget_reference in own
+        ]
         if budgets:
             raise InterestInBudget(
                 f"{user_name} has an interest in {', '.join(budgets)}, which "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import date
 
+from ledger.aggregates.payee_doubts import PayeeDoubts
 from ledger.aggregates.payments import PaidTo, Payment, PaymentDue
-from ledger.aggregates.payments_made import PaymentsMade
 from ledger.dates import Period
 from ledger.entitlement import PAID_BY, due, recovering_at_most
 from ledger.errors import (
@@ -15,6 +15,7 @@ from ledger.errors import (
     EstateCaseIsOpen,
     NoAllocationInForce,
     OfferNotAccepted,
+    PayeeInDoubt,
     PayeeNotVerified,
     PayeeUnknown,
     PaymentAlreadySettled,
@@ -28,7 +29,7 @@ from ledger.money import for_days
 from ledger.terms import Channel
 
 
-class PaymentsDue(PaymentsMade):
+class PaymentsDue(PayeeDoubts):
     """What is owed after all that was paid, and whether it can be."""
 
     def payment_due(self, period: Period, channel: Channel = "direct_payment") -> PaymentDue:
@@ -59,15 +60,19 @@ class PaymentsDue(PaymentsMade):
         pay_on: date,
         settled: Collection[str] = (),
         channel: Channel = "direct_payment",
+        seen_at: int = 0,
     ) -> Iterator[Refusal]:
         """Every gate that stands between this budget and a payment, in the order of life.
 
         `settled` names payments that came back and are taken to be settled by then. Money that
-        came back holds only its own channel."""
+        came back holds only its own channel. Doubts about the account up to the version
+        `seen_at` are the cycle's own matter, which holds the payment or has it released."""
         if self.closed is not None and self.closed.effective_on < period.starts_on:
             yield BudgetIsClosed(f"{self.reference} closed on {self.closed.effective_on}.")
         if channel == "direct_payment":
             yield from self._not_agreed()
+            if any(version > seen_at for version in self.payee_doubts.values()):
+                yield PayeeInDoubt(f"A check speaks against the account of {self.reference}.")
         elif not self.fund_provider:
             yield ServiceFundNotHeld(f"No provider holds the service funds of {self.reference}.")
         if not any(
@@ -104,7 +109,7 @@ class PaymentsDue(PaymentsMade):
         if self.payee is None:
             yield PayeeNotVerified(f"No payee has been verified on {self.reference}.")
 
-    def require_reissuable(self, payment_reference: str, pay_on: date) -> Payment:
+    def require_reissuable(self, payment_reference: str, pay_on: date, seen_at: int = 0) -> Payment:
         """The payment that came back and may be sent again on a day, or the refusal that says why.
 
         Nothing is sent again before the day it came back, or while the budget is suspended,
@@ -112,8 +117,9 @@ class PaymentsDue(PaymentsMade):
         payment = self.require_held(payment_reference)
         if payment is None:
             raise PaymentAlreadySettled(f"{payment_reference} was refunded to the budget.")
-        gates = self.failed_gates(payment.period, pay_on, self.held_payments, payment.channel)
-        for refusal in gates:
+        for refusal in self.failed_gates(
+            payment.period, pay_on, self.held_payments, payment.channel, seen_at
+        ):
             raise refusal
         self._require_back_by(payment_reference, payment, pay_on)
         return payment

@@ -66,19 +66,23 @@ class PersonalBudget(
         amount_pence: int,
         channel: Channel = "direct_payment",
         paid_to: PaidTo | None = None,
+        seen_at: int = 0,
         **said: Unpack[Said],
     ) -> None:
         """Promise a payment: `effective_on` is the day it reaches the payee.
 
         The lines must be exactly what the budget is owed now, so that neither an old
         calculation nor a changed one can be paid. `paid_to` may be left out where the payee
-        has details of their own. Said twice, it is recorded once.
+        has details of their own. What spoke against the account up to the version `seen_at` was
+        released by name. Said twice, it is recorded once.
         """
         known = self.payments.get(payment_reference)
         if known is not None:
             self._require_same(payment_reference, known, cycle_reference, amount_pence, "")
             return
-        for refusal in self.failed_gates(period, said["effective_on"], channel=channel):
+        for refusal in self.failed_gates(
+            period, said["effective_on"], channel=channel, seen_at=seen_at
+        ):
             raise refusal
         paid_to = self._require_paid_to(channel, paid_to)
         now_due = self.payment_due(period, channel)
@@ -119,6 +123,7 @@ class PersonalBudget(
         reissue_of: str,
         cycle_reference: str,
         paid_to: PaidTo | None = None,
+        seen_at: int = 0,
         **said: Unpack[Said],
     ) -> None:
         """Send returned money again with a cycle, to the payee verified now."""
@@ -127,7 +132,7 @@ class PersonalBudget(
             facts = (cycle_reference, known.amount_pence, reissue_of)
             self._require_same(payment_reference, known, *facts)
             return
-        returned = self.require_reissuable(reissue_of, said["effective_on"])
+        returned = self.require_reissuable(reissue_of, said["effective_on"], seen_at)
         paid_to = self._require_paid_to(returned.channel, paid_to)
         self._record(
             PaymentReissued(

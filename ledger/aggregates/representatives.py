@@ -1,6 +1,8 @@
 """Who acts for the recipient: a nominated or an authorised person, appointed and ended.
 
-They may receive the money, account for it, and say who may see how the budget stands.
+They may receive the money, account for it, and say who may see how the budget stands. All of it
+ends with the recipient's death, once that is recorded: as a power of attorney does, and whoever
+represents the estate deals with the council (GOV.UK, "End your lasting power of attorney").
 """
 
 from __future__ import annotations
@@ -39,7 +41,12 @@ class Representatives(CareDecisions):
 
     def __init__(self, reference: str) -> None:
         super().__init__(reference)
-        self.representatives: dict[str, RepresentativeKind] = {}
+        self._appointed: dict[str, RepresentativeKind] = {}
+
+    @property
+    def representatives(self) -> dict[str, RepresentativeKind]:
+        """Who acts for the recipient now, by person; nobody acts for somebody who died."""
+        return self._appointed if self.died_on is None else {}
 
     @command
     def appoint_representative(
@@ -71,11 +78,11 @@ class Representatives(CareDecisions):
 
     @applies(RepresentativeAppointed)
     def _representative_appointed(self, event: RepresentativeAppointed) -> None:
-        self.representatives[event.person_reference] = event.kind
+        self._appointed[event.person_reference] = event.kind
 
     @applies(RepresentativeEnded)
     def _representative_ended(self, event: RepresentativeEnded) -> None:
-        del self.representatives[event.person_reference]
+        del self._appointed[event.person_reference]
 
 
 def _require_not_later(said: Said) -> None:

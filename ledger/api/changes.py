@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from ledger.access.guard import needs
+from ledger.access.reach import own_budgets
 from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.aggregates.mass_change import (
     LineOutcome,
@@ -311,6 +312,7 @@ def approve(reference: str, write: Writing) -> Response:
     """Approve exactly the total and hash that were looked at, by someone other than who
     prepared it. Nothing is changed until it is applied."""
     body = _approve.read(write.body)
+    own = own_budgets(write.ledger, write.actor)
     return _step(
         write,
         reference,
@@ -319,7 +321,7 @@ def approve(reference: str, write: Writing) -> Response:
             MassChange,
             reference,
             lambda change: change.approve(
-                now_pence=body.now_pence, lines_sha256=body.lines_sha256, **said
+                now_pence=body.now_pence, lines_sha256=body.lines_sha256, own=own, **said
             ),
             beside=row,
             dry_run=body.dry_run,

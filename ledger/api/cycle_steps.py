@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from ledger.access.guard import needs
+from ledger.access.reach import own_budgets
 from ledger.aggregates.cycle_events import RejectionReason
 from ledger.aggregates.event_sourced import Recorded, Said
 from ledger.aggregates.payment_cycle import PaymentCycle
@@ -111,6 +112,7 @@ def prepare(reference: str, write: Writing) -> Response:
             only=body.only,
             reissue=body.reissue,
             release=body.release,
+            own=own_budgets(write.ledger, write.actor),
             said=write.said(body.effective_on),
             beside=row,
         )
@@ -158,6 +160,7 @@ def approve(reference: str, write: Writing) -> Response:
             total_pence=body.total_pence,
             lines_sha256=body.lines_sha256,
             said=said,
+            own=own_budgets(write.ledger, write.actor),
             beside=row,
         ),
     )

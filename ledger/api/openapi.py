@@ -29,7 +29,8 @@ in `X-Acting-As` who asks. That header is believed, not checked, and is for tryi
 **Every change has a key.** Send a new `Idempotency-Key` with each change and the same one when
 you repeat it: the same request again gets the first answer, byte for byte, with
 `Idempotency-Replayed: true`; another request with that key gets 409. A refusal recorded
-nothing, so the key may be used again.
+nothing, so the key may be used again. Keys are kept for some days, 30 unless the council says
+otherwise; after that a repeated request is a new one.
 
 **Two dates.** `effective_on` is when a fact takes effect; when it was recorded is noted by the
 server. Questions can be asked as of a day (`on`) and as known at a moment (`known_at`).

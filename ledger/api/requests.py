@@ -124,11 +124,16 @@ class Write(NamedTuple):
     ledger: Ledger
     method: str
     path: str
-    acting_as: str
+    actor: Actor
     key: str
     body: bytes
     expected_version: int | None
     recorded_at: datetime
+
+    @property
+    def acting_as(self) -> str:
+        """The name that it is recorded under."""
+        return self.actor.name
 
     def said(self, effective_on: date) -> Said:
         """What accompanies every fact of this change."""
@@ -161,7 +166,7 @@ async def _read(request: Request, most_bytes: int, kinds: Collection[str]) -> Wr
         ledger=ledger_of(request),
         method=request.method,
         path=request.scope["path"],
-        acting_as=actor_of(request).name,
+        actor=actor_of(request),
         key=key,
         body=await _body(request, most_bytes),
         expected_version=_expected_version(headers.get("if-match")),

@@ -45,14 +45,15 @@ def init(
             grant(engine, app_role)
         finally:
             engine.dispose()
-    key_file = session.settings.key_file
+    key_file = session.settings.key_file if session.settings.key is None else None
+    key = "Key file" if key_file else "Key"
     database = url.render_as_string(hide_password=True)
     document = {"database": database, "key_file": key_file, "app_role": app_role or None}
 
     def show(screen: Screen) -> None:
         screen.facts(
             ("Ledger", database),
-            ("Key file", f"{key_file} (keep it safe, and apart from the database)"),
+            (key, f"{key_file or 'LEDGER_KEY'} (keep it safe, and apart from the database)"),
             ("Application's role", app_role or None),
         )
         screen.say("\nNext: pbledger --as NAME import-caseload FILE")

@@ -270,8 +270,7 @@ class _Telling:
 
 def has_died(budget: PersonalBudget) -> bool:
     """Whether its person died, as far as is known: a death that was reported is taken for one."""
-    closed = budget.closed is not None and budget.closed.reason_code == "died"
-    return closed or bool(budget.undecided_estate_case)
+    return budget.died_on is not None or bool(budget.undecided_estate_case)
 
 
 UNWRITTEN = "letter"

@@ -5,7 +5,7 @@ A projection is one file and one line here.
 
 from sqlalchemy import Engine
 
-from ledger.projections.access import Grants, Representatives
+from ledger.projections.access import Deaths, Grants, Representatives
 from ledger.projections.accounts import ClosedPeriods
 from ledger.projections.audit_table import Audit
 from ledger.projections.balances import Balances
@@ -32,6 +32,7 @@ KEYED: tuple[Keyed, ...] = (
     ReportQueue(),
     Representatives(),
     Grants(),
+    Deaths(),
     Matters(),
 )
 

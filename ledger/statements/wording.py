@@ -125,6 +125,7 @@ NOT_PAID_BECAUSE = {
     "offer-not-accepted": "You have not accepted the offer of a care direct payment yet.",
     "agreement-not-signed": "The agreement about your care direct payment is not signed yet.",
     "payee-not-verified": "The account to pay into has not been checked yet.",
+    "payee-in-doubt": "The account to pay into has to be checked again.",
     "service-fund-not-held": "It is not settled yet which provider holds the money for you.",
     "no-allocation-in-force": "No support is paid this way then.",
     "payments-are-suspended": "Payments are suspended in full.",

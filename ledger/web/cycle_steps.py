@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import func, select
 
-from ledger.access.guard import needs
+from ledger.access.guard import actor_of, needs
+from ledger.access.reach import own_budgets
 from ledger.access.roles import Permission
 from ledger.aggregates.cycle_events import RejectionReason
 from ledger.aggregates.cycle_preparation import EXCEPTIONS
@@ -104,7 +105,13 @@ def prepare(request: Request, form: Sent) -> Response:
             f"/cycles/{reference}",
             len(only) if only else _budget_count(ledger),
             lambda progress: prepare_cycle(
-                ledger, reference, only=only, **given, said=accompanied, progress=progress
+                ledger,
+                reference,
+                only=only,
+                **given,
+                own=own_budgets(ledger, actor_of(request)),
+                said=accompanied,
+                progress=progress,
             ),
         )
     except Refusal as refusal:
@@ -164,6 +171,7 @@ def approve(request: Request, reference: str, form: Sent) -> Response:
             total_pence=seen,
             lines_sha256=form.text("lines_sha256"),
             said=accompanied,
+            own=own_budgets(ledger, actor_of(request)),
             progress=progress,
         ),
     )
