@@ -9,6 +9,7 @@ from sqlalchemy import Select, select
 
 from ledger.aggregates.cycle_events import PROMISED
 from ledger.aggregates.light_cycles import PaidCycle
+from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.cycle_differences import CycleDifferences, cycle_differences
 from ledger.errors import InvalidValue
@@ -28,7 +29,13 @@ def differences_of(ledger: Ledger, reference: str, against: str = "") -> CycleDi
     return cycle_differences(now, was)
 
 
-def last_cycle(ledger: Ledger, cycle: PaidCycle) -> PaidCycle | None:
+def last_cycle(ledger: Ledger, cycle: PaymentCycle) -> PaidCycle | None:
+    """The regular cycle before one, as `last_reference` finds it."""
+    reference = last_reference(ledger, cycle)
+    return None if reference is None else ledger.load(PaidCycle, reference)
+
+
+def last_reference(ledger: Ledger, cycle: PaymentCycle) -> str | None:
     """The regular cycle before: approved, issued or settled, and for the latest earlier period.
 
     Off-cycle runs are passed over. Of two for the same period, the one paid later. As the
@@ -37,8 +44,8 @@ def last_cycle(ledger: Ledger, cycle: PaidCycle) -> PaidCycle | None:
     assert cycle.prepared is not None, "a loaded cycle was prepared"
     c = Cycles.table.c
     query = _earlier(select(c.reference), cycle.prepared.period.starts_on)
-    reference = _first(ledger, query.where(c.reference != cycle.reference))
-    return None if reference is None else ledger.load(PaidCycle, reference)
+    found: str | None = _first(ledger, query.where(c.reference != cycle.reference))
+    return found
 
 
 def last_pay_day(ledger: Ledger, before: date) -> date | None:

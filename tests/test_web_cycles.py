@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -259,3 +260,37 @@ def test_what_is_refused_later_is_said_on_the_page_that_waits_for_it(site: Site,
     others_end.set()
     finished(page)
     amira.open(page.path).refused(404, "There is no personal budget PB000009.")
+
+
+def test_what_changed_is_worked_out_once_beside_and_anew_for_another_preparation(
+    site: Site, monkeypatch
+):
+    run_cycle(site.ledger)
+    prepare(site.ledger, 2)
+    monkeypatch.setattr(long_work, "PATIENCE_SECONDS", 0)
+    bilal, asked = site.visitor("bilal"), "/cycles/C2026-02/changes?cause=allocation&page=1"
+    with held_up():
+        page = bilal.open(asked).done()
+        assert page.heading == "Comparing C2026-02 with the last cycle"
+    finished(page)
+    assert bilal.client.get(page.path, follow_redirects=False).headers["location"] == asked
+    with held_up():
+        assert bilal.open(asked).done().heading == "What changed, and why"
+        assert bilal.open("/cycles/C2026-02/exceptions").done().heading == "What is out of the ordinary"
+        form = bilal.open("/cycles/C2026-02/decide").done()
+    monkeypatch.undo()
+    bilal.send(form, "/cycles/C2026-02/reject", reason_code="exceptions_unexplained").done()
+    revise(site.ledger, "PB000001", 30_000, "2026-05-04")
+    prepare(site.ledger, 2)
+    assert "Allocation" in bilal.open("/cycles/C2026-02/decide").done().words
+
+
+@contextmanager
+def held_up() -> Iterator[None]:
+    """While something else is being done that takes long."""
+    ends = threading.Event()
+    long_work.ONE_AT_A_TIME.submit(ends.wait, 20)
+    try:
+        yield
+    finally:
+        ends.set()

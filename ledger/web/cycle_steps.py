@@ -22,7 +22,6 @@ from ledger.commands import require_keepable
 from ledger.cycle_differences import CAUSES
 from ledger.cycle_reading import CycleNow, read_cycle
 from ledger.errors import Refusal
-from ledger.last_cycle import differences_of
 from ledger.payment_run import (
     Progress,
     approve_cycle,
@@ -35,7 +34,8 @@ from ledger.projections.registers import Budgets
 from ledger.statements.cycle_report import NAMES, signed
 from ledger.web.asking import ledger_of, said_now, today_in_england
 from ledger.web.command_words import Asked, answer
-from ledger.web.cycles import all_exceptions, cycle_facts, kinds_of
+from ledger.web.cycle_findings import findings
+from ledger.web.cycles import cycle_facts, kinds_of
 from ledger.web.forms import Form, Sent
 from ledger.web.long_work import see_through
 from ledger.web.pages import page
@@ -228,15 +228,17 @@ def _decide_page(
     faults: dict[str, str] | None = None,
     refusal: Refusal | None = None,
 ) -> Response:
-    ledger = ledger_of(request)
-    now = read_cycle(ledger, reference)
+    now = read_cycle(ledger_of(request), reference)
+    seen = findings(request, now, patiently=request.method == "POST")
+    if isinstance(seen, Response):
+        return seen
     told = faults_in([_REASON], faults or {}, refusal)
     return page(
         request,
         "cycle_decide.html",
         **cycle_facts(now),
-        found=differences_of(ledger, reference),
-        kinds=kinds_of(all_exceptions(now)),
+        found=seen.found,
+        kinds=kinds_of(seen.exceptions),
         meanings=EXCEPTIONS,
         causes=CAUSES,
         names=NAMES,

@@ -18,11 +18,11 @@ from ledger.bank_file import media_type
 from ledger.cycle_deductions import cycle_deductions
 from ledger.cycle_differences import CAUSES, Cause, biggest_first
 from ledger.cycle_reading import CycleNow, listed, read_cycle
-from ledger.last_cycle import differences_of
 from ledger.payment_run import bank_file
 from ledger.projections.registers import Cycles
 from ledger.statements.cycle_report import NAMES, signed, why
 from ledger.web.asking import ledger_of
+from ledger.web.cycle_findings import findings
 from ledger.web.pages import HEADERS, page
 from ledger.web.paging import PageAsked, paging
 
@@ -140,14 +140,17 @@ def changes(
     number: Annotated[PageAsked, Query(alias="page")] = 1,
 ) -> Response:
     """What changed since the last cycle and why, every difference, the biggest first."""
-    ledger = ledger_of(request)
-    found = differences_of(ledger, reference)
+    now = read_cycle(ledger_of(request), reference)
+    seen = findings(request, now)
+    if isinstance(seen, Response):
+        return seen
+    found = seen.found
     budgets = biggest_first(found.budgets, cause or "")
     at = paging(request, number, len(budgets), place="budgets")
     return page(
         request,
         "cycle_changes.html",
-        **cycle_facts(read_cycle(ledger, reference)),
+        **cycle_facts(now),
         found=found,
         cause=cause,
         budgets=at.of(budgets),
@@ -169,7 +172,10 @@ def exceptions(
 ) -> Response:
     """What is out of the ordinary: how many of each kind, and one by one."""
     now = read_cycle(ledger_of(request), reference)
-    noted = all_exceptions(now)
+    seen = findings(request, now)
+    if isinstance(seen, Response):
+        return seen
+    noted = seen.exceptions
     chosen = [one for one in noted if code in ("", one.code)]
     at = paging(request, number, len(chosen), place="each")
     return page(
@@ -182,12 +188,6 @@ def exceptions(
         exceptions=at.of(chosen),
         at=at,
     )
-
-
-def all_exceptions(now: CycleNow) -> list[CycleException]:
-    """Every exception of the preparation that stands."""
-    count = now.prepared.exception_count
-    return listed(now, lambda event: event.exceptions, count, 0, count)
 
 
 def kinds_of(noted: Sequence[CycleException]) -> list[tuple[str, int]]:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -29,6 +30,8 @@ PATIENCE_SECONDS = 2
 
 MOST_KEPT = 100
 
+T = TypeVar("T")
+
 
 class WorkNotKnown(Refusal):
     """This work was begun by someone else, or so long ago that nothing is known of it here."""
@@ -43,7 +46,7 @@ class Work:
         self.title, self.leads, self.by, self.of = title, leads, by, of
         self.number = secrets.token_urlsafe(12)
         self.done = 0
-        self.future: Future[object] = Future()
+        self.future: Future[Any] = Future()
 
     def progress(self, done: int) -> None:
         """Told how much more is done."""
@@ -62,17 +65,35 @@ def see_through(
 
     Raises what the work raises, if it does so while one waits.
     """
+    found = awaited(request, title, leads, of, do)
+    return found if isinstance(found, Response) else see_other(leads)
+
+
+def awaited(
+    request: Request,
+    title: str,
+    leads: str,
+    of: int,
+    do: Callable[[Progress], T],
+    *,
+    patiently: bool = False,
+) -> T | Response:
+    """What the work comes to, or on to the page that says how far it is, and leads back.
+
+    Whoever waits `patiently` gets what it comes to. Raises what the work raises, if it does so
+    while one waits.
+    """
     work = Work(title, leads, actor_of(request).name, of)
-    work.future = ONE_AT_A_TIME.submit(do, work.progress)
+    future = ONE_AT_A_TIME.submit(do, work.progress)
+    work.future = future
     try:
-        work.future.result(PATIENCE_SECONDS)
+        return future.result(None if patiently else PATIENCE_SECONDS)
     except NotYet:
         with _lock:
             _works[work.number] = work
             while len(_works) > MOST_KEPT:
                 del _works[next(iter(_works))]
         return see_other(f"/working/{work.number}")
-    return see_other(leads)
 
 
 @router.get("/working/{number}")
