@@ -56,9 +56,9 @@ def prepared(visitor: Visitor, reference: str = "C2026-01", **answers: Any) -> P
     )
 
 
-def take(visitor: Visitor, step: str, day: str, at: str = AT) -> Page:
+def take(visitor: Visitor, step: str, day: str, at: str = AT, **answers: str) -> Page:
     form = visitor.open(f"{at}/{step}").done()
-    return visitor.send(form, f"{at}/{step}", **a_day("effective_on", day))
+    return visitor.send(form, f"{at}/{step}", **a_day("effective_on", day), **answers)
 
 
 # --- the main task of a finance officer and of a finance approver -----------------------------
@@ -85,6 +85,24 @@ def test_a_cycle_goes_from_its_preparation_to_the_bank_and_is_paid(site: Site):
     assert "Paid" in take(amira, "settle", "2026-04-02").done().words
     payments = site.ledger.budget("PB000001").payments.values()
     assert [payment.status for payment in payments] == ["confirmed"]
+
+
+def test_the_bank_file_is_the_usual_one_unless_another_is_chosen(site: Site):
+    amira, bilal = site.visitor("amira"), site.visitor("bilal")
+    prepared(amira).done()
+    bilal.send(bilal.open(f"{AT}/decide").done(), f"{AT}/approve").done()
+    form = amira.open(f"{AT}/issue").done()
+    assert form.fields(f"{AT}/issue")["file_kind"] == ["bacs18/NURG"]
+    page = take(amira, "issue", "2026-03-27", file_kind="bacs18/URGP").refused(422)
+    assert faults(page) == {
+        "#file_kind": "Which file does the bank take? Choose one of those that are here"
+    }
+    take(amira, "issue", "2026-04-02", file_kind="pain.001.001.03/NURG").refused(
+        422, "must be input by"
+    )
+    take(amira, "issue", "2026-04-02", file_kind="pain.001.001.09/URNS").done()
+    issued = site.ledger.cycle("C2026-01").require_issued()
+    assert (issued.file_format, issued.processing_on) == ("pain.001.001.09", date(2026, 4, 2))
 
 
 def test_an_approval_of_what_was_not_seen_is_refused(site: Site):
@@ -276,7 +294,10 @@ def test_what_changed_is_worked_out_once_beside_and_anew_for_another_preparation
     assert bilal.client.get(page.path, follow_redirects=False).headers["location"] == asked
     with held_up():
         assert bilal.open(asked).done().heading == "What changed, and why"
-        assert bilal.open("/cycles/C2026-02/exceptions").done().heading == "What is out of the ordinary"
+        assert (
+            bilal.open("/cycles/C2026-02/exceptions").done().heading
+            == "What is out of the ordinary"
+        )
         form = bilal.open("/cycles/C2026-02/decide").done()
     monkeypatch.undo()
     bilal.send(form, "/cycles/C2026-02/reject", reason_code="exceptions_unexplained").done()

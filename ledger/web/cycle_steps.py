@@ -19,6 +19,7 @@ from ledger.aggregates.event_sourced import Said
 from ledger.aggregates.payment_cycle import PaymentCycle
 from ledger.application import Ledger
 from ledger.commands import require_keepable
+from ledger.config import Settings
 from ledger.cycle_differences import CAUSES
 from ledger.cycle_reading import CycleNow, read_cycle
 from ledger.errors import Refusal
@@ -36,6 +37,7 @@ from ledger.web.asking import ledger_of, said_now, today_in_england
 from ledger.web.command_words import Asked, answer
 from ledger.web.cycle_findings import findings
 from ledger.web.cycles import cycle_facts, kinds_of
+from ledger.web.file_choice import file_question, kind_chosen
 from ledger.web.forms import Form, Sent
 from ledger.web.long_work import see_through
 from ledger.web.pages import page
@@ -253,7 +255,7 @@ def _decide_page(
 
 
 class _Step(NamedTuple):
-    """A step that asks for nothing but its day: what it says, and what it does."""
+    """A step that asks for its day, and hardly for more: what it says, and what it does."""
 
     name: str
     permission: Permission
@@ -261,9 +263,10 @@ class _Step(NamedTuple):
     explained: str
     day: Asked
     usual_day: Callable[[CycleNow], date]
-    take: Callable[[Ledger, str, Said, Progress], object]
+    take: Callable[[Ledger, str, dict[str, Any], Said, Progress], object]
     doing: str
     tells_progress: bool = False
+    asks_more: Callable[[Settings], list[Question]] = lambda _settings: []
 
 
 _STEPS = (
@@ -275,7 +278,9 @@ _STEPS = (
         "owed again, and the next cycle pays it.",
         Asked("From which day does it count?"),
         lambda _now: today_in_england(),
-        lambda ledger, reference, said, _progress: cancel_cycle(ledger, reference, said=said),
+        lambda ledger, reference, _given, said, _progress: cancel_cycle(
+            ledger, reference, said=said
+        ),
         "Withdrawing",
     ),
     _Step(
@@ -286,10 +291,15 @@ _STEPS = (
         "and kept: the same bytes can be fetched at any time.",
         Asked("On which day is it made and sent?"),
         lambda _now: today_in_england(),
-        lambda ledger, reference, said, _progress: issue_cycle(
-            ledger, reference, created_on=said["effective_on"], said=said
+        lambda ledger, reference, given, said, _progress: issue_cycle(
+            ledger,
+            reference,
+            created_on=said["effective_on"],
+            said=said,
+            kind=kind_chosen(given["file_kind"]),
         ),
         "Making the bank file of",
+        asks_more=lambda settings: [file_question(settings)],
     ),
     _Step(
         "settle",
@@ -298,7 +308,7 @@ _STEPS = (
         "Every payment that has not come back is confirmed, and then the cycle.",
         Asked("On which day did the bank pay?", "Not before the cycle’s pay date."),
         lambda now: now.prepared.pay_on,
-        lambda ledger, reference, said, progress: settle_cycle(
+        lambda ledger, reference, _given, said, progress: settle_cycle(
             ledger, reference, said=said, progress=progress
         ),
         "Settling",
@@ -330,8 +340,10 @@ def _routes(step: _Step) -> None:
         )
 
     def asking(request: Request, reference: str) -> tuple[CycleNow, list[Question]]:
-        now = read_cycle(ledger_of(request), reference)
-        return now, [day("effective_on", step.day, default=step.usual_day(now))]
+        ledger = ledger_of(request)
+        now = read_cycle(ledger, reference)
+        asked_day = day("effective_on", step.day, default=step.usual_day(now))
+        return now, [asked_day, *step.asks_more(ledger.settings)]
 
     def show(request: Request, reference: str) -> Response:
         now, asks = asking(request, reference)
@@ -350,7 +362,7 @@ def _routes(step: _Step) -> None:
                 f"{step.doing} {reference}",
                 f"/cycles/{reference}",
                 now.prepared.line_count if step.tells_progress else 0,
-                lambda progress: step.take(ledger, reference, accompanied, progress),
+                lambda progress: step.take(ledger, reference, answers.given, accompanied, progress),
             )
         except Refusal as refusal:
             if refusal.status >= 500:
