@@ -24,7 +24,8 @@ from ledger.bank.pain001_reader import read_pain001
 from ledger.bank_reports import import_report
 from ledger.dates import Period, england
 from ledger.errors import CycleOutOfDate, PaymentNotFound, ProviderNotInCycle, ReportItemDiffers
-from ledger.payment_run import bank_file, cancel_cycle
+from ledger.file_looks import bank_file
+from ledger.payment_run import cancel_cycle
 from ledger.projections.balances import all_balances
 from ledger.projections.finance import finance_totals
 from ledger.projections.registers import Payments
