@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -29,6 +30,9 @@ PATIENCE_SECONDS = 2
 
 MOST_KEPT = 100
 
+Leads = str | Callable[[Any], str]
+"""Where work leads when it is done, or how to tell from what came of it."""
+
 
 class WorkNotKnown(Refusal):
     """This work was begun by someone else, or so long ago that nothing is known of it here."""
@@ -39,8 +43,9 @@ class WorkNotKnown(Refusal):
 class Work:
     """Something that is being done for somebody; `of` is how much there is to do, if known."""
 
-    def __init__(self, title: str, leads: str, by: str, of: int) -> None:
-        self.title, self.leads, self.by, self.of = title, leads, by, of
+    def __init__(self, title: str, leads: Leads, by: str, of: int) -> None:
+        self.title, self.by, self.of = title, by, of
+        self._leads = leads
         self.number = secrets.token_urlsafe(12)
         self.done = 0
         self.future: Future[object] = Future()
@@ -49,6 +54,11 @@ class Work:
         """Told how much more is done."""
         self.done += done
 
+    def went_to(self, patience_seconds: float | None = None) -> str:
+        """Where it leads, once it is done. Raises what it raised, and `TimeoutError`."""
+        result = self.future.result(patience_seconds)
+        return self._leads if isinstance(self._leads, str) else self._leads(result)
+
 
 _works: dict[str, Work] = {}
 _lock = threading.Lock()
@@ -56,7 +66,7 @@ ONE_AT_A_TIME = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-work"
 
 
 def see_through(
-    request: Request, title: str, leads: str, of: int, do: Callable[[Progress], object]
+    request: Request, title: str, leads: Leads, of: int, do: Callable[[Progress], object]
 ) -> Response:
     """Do something and go on to where it leads, or to the page that says how far it is.
 
@@ -65,14 +75,13 @@ def see_through(
     work = Work(title, leads, actor_of(request).name, of)
     work.future = ONE_AT_A_TIME.submit(do, work.progress)
     try:
-        work.future.result(PATIENCE_SECONDS)
+        return see_other(work.went_to(PATIENCE_SECONDS))
     except NotYet:
         with _lock:
             _works[work.number] = work
             while len(_works) > MOST_KEPT:
                 del _works[next(iter(_works))]
         return see_other(f"/working/{work.number}")
-    return see_other(leads)
 
 
 @router.get("/working/{number}")
@@ -89,5 +98,4 @@ def watch(request: Request, number: str, still: bool = False) -> Response:
         if not still:
             answer.headers["Refresh"] = "3"
         return answer
-    work.future.result()
-    return see_other(work.leads)
+    return see_other(work.went_to())
