@@ -128,8 +128,18 @@ def _payments() -> Select[Any]:
 
 
 def _named(names: set[str]) -> Select[Any]:
+    """Those with one of these references; of a payment in a credit, the whole credit."""
     p = Payments.table.c
-    return _payments().where(or_(p.payment_reference.in_(names), p.bulk_reference.in_(names)))
+    credits_of_them = select(p.bulk_reference).where(
+        p.payment_reference.in_(names), p.bulk_reference != ""
+    )
+    return _payments().where(
+        or_(
+            p.payment_reference.in_(names),
+            p.bulk_reference.in_(names),
+            p.bulk_reference.in_(credits_of_them),
+        )
+    )
 
 
 def _alike(report: BankReportImported, amount_pence: int) -> Select[Any]:

@@ -435,6 +435,9 @@ def test_someone_finds_out_which_credit_an_item_is_about(ledger: Ledger) -> None
     named, *others = read_item(ledger, report, 2).payments
     assert (named.payment_reference, named.fits) == (bulk(cycle), False)
     assert {(one.amount_pence, one.fits) for one in others} <= {(FUND, True)}
+    of_it = arucs_xml(SUN, [Returned(of_one.payment_reference, 1, "B128")], BACK_ON)
+    (whole,) = read_item(ledger, bring_in(ledger, of_it).reference, 1).payments
+    assert (whole.payment_reference, whole.amount_pence) == (bulk(cycle), TO_SUNRISE)
     verified(ledger)
 
 
