@@ -16,7 +16,7 @@ from ledger.aggregates.bank_report import (
     BankReport,
     ReportKind,
 )
-from ledger.bank_reports import ReportBroughtIn, import_report, report_names
+from ledger.bank_reports import import_report, report_names
 from ledger.commands import require_keepable
 from ledger.errors import MediaTypeNotTaken, Refusal
 from ledger.projections.words import REJECTION_REASONS, RETURN_REASONS, begun
@@ -69,14 +69,10 @@ def bring_in(request: Request, upload: Uploaded) -> Response:
         if upload.media_type not in _XML:
             raise MediaTypeNotTaken("A report is an XML file, as the bank gives it.")
         names = report_names(ledger.settings)
-
-        def leads(result: ReportBroughtIn) -> str:
-            return f"/reports/{result.reference}"
-
         return see_through(
             request,
             "Bringing in a bank report",
-            leads,
+            lambda result: f"/reports/{result.reference}",
             0,
             lambda _progress: import_report(ledger, upload.content, said, names=names),
         )
