@@ -13,6 +13,7 @@ _DURABLE_RIGHTS = {
     "returned_names": "SELECT, INSERT, DELETE",
     "payee_looks": "SELECT, INSERT",  # who looked stays
     "budget_looks": "SELECT, INSERT",
+    "file_looks": "SELECT, INSERT",
     "users": "SELECT, INSERT",  # who had which role stays
     "user_names": "SELECT, INSERT",
     "web_sessions": "SELECT, INSERT, UPDATE, DELETE",
@@ -35,7 +36,7 @@ _DURABLE_RIGHTS = {
 }
 _NUMBERED = (
     "payee_looks", "users", "budget_looks", "restricted_facts", "person_looks", "legal_holds",
-    "refused_requests",
+    "refused_requests", "file_looks",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, get_args
 
 import msgspec
@@ -38,6 +38,7 @@ from ledger.errors import (
     ReportNotFound,
     ReportTotalsDiffer,
 )
+from ledger.file_looks import Door, report_look
 from ledger.keyring import place
 from ledger.money import format_pounds
 from ledger.projections.audit import sentence
@@ -164,8 +165,8 @@ def _brought_in(report: BankReport, **how: Any) -> ReportBroughtIn:
 
 
 def report_file(ledger: Ledger, reference: str) -> bytes:
-    """The very bytes of a report. Raises `ReportNotFound`, and `BankFileErased` once its time is
-    over."""
+    """The very bytes of a report, for the ledger itself: whoever hands them to somebody fetches
+    them. Raises `ReportNotFound`, and `BankFileErased` once its time is over."""
     query = select(bank_reports.c.sealed).where(bank_reports.c.report_reference == reference)
     with ledger.engine.connect() as connection:
         sealed = connection.execute(query).scalar()
@@ -176,6 +177,15 @@ def report_file(ledger: Ledger, reference: str) -> bytes:
     return ledger.keyring.open(
         ledger.keyring.file_key, sealed, place("bank_reports.sealed", reference)
     )
+
+
+def fetch_report(
+    ledger: Ledger, reference: str, *, door: Door, looked_at: datetime, looked_by: str
+) -> bytes:
+    """Record a look, then give the bytes. Raises as `report_file`, and then nobody looked."""
+    content = report_file(ledger, reference)
+    ledger.append([], [report_look(reference, door, looked_at, looked_by)])
+    return content
 
 
 # --- each kind of report ------------------------------------------------------------------

@@ -38,8 +38,9 @@ from ledger.demo_folder import REPORT, NotOurs, make_anew, settings_in
 from ledger.demo_summary import CycleStory, Summary, View, summary_page
 from ledger.demo_users import ALICE, BOB, CAROL, DEV, USERS, add_users
 from ledger.demo_views import AS_OF, EARLIER, FIRST_PERIOD, REVISED, views
+from ledger.file_looks import bank_file
 from ledger.money import format_pounds as pounds
-from ledger.payment_run import approve_cycle, bank_file, issue_cycle, prepare_cycle, settle_cycle
+from ledger.payment_run import approve_cycle, issue_cycle, prepare_cycle, settle_cycle
 from ledger.projections.audit import sentence
 from ledger.projections.balances import all_balances
 from ledger.projections.postings import ACCOUNTS

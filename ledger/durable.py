@@ -52,6 +52,18 @@ payee_looks = Table(
     Column("reason", Text, nullable=False),
 )
 
+file_looks = Table(
+    "file_looks",
+    durable,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("looked_at", Text, nullable=False),
+    Column("looked_by", Text, nullable=False),
+    Column("door", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("reference", Text, nullable=False, index=True),
+    Column("submission_serial", Text, nullable=False),
+)
+
 budget_looks = Table(
     "budget_looks",
     durable,

@@ -6,13 +6,11 @@ loses nothing and pays nothing twice (tests/test_kill.py does so at every named 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 from eventsourcing.persistence import IntegrityError
-from sqlalchemy import LargeBinary, func, select
 
 from ledger.aggregates.cycle_events import CycleLine
 from ledger.aggregates.cycle_preparation import HoldRules, Preparation
@@ -25,20 +23,17 @@ from ledger.application import ATTEMPTS, Ledger
 from ledger.bank.files import write_whole
 from ledger.bank_file import FileKind, make_bank_file, require_issued_as, working_days
 from ledger.dates import Period
-from ledger.durable import bank_files
 from ledger.errors import (
-    BankFileErased,
     BudgetNotFound,
     ConcurrentChange,
-    CycleNotIssued,
     CycleOutOfDate,
     PayDateNotWorkingDay,
     PaymentDiffersFromEntitlement,
     PaymentNotFound,
     Refusal,
 )
+from ledger.file_looks import bank_file, file_look
 from ledger.garbage import without_gc
-from ledger.keyring import place
 from ledger.last_cycle import last_pay_day
 from ledger.money import parse_pounds
 from ledger.providers import accounts_on, require_same_accounts
@@ -51,7 +46,6 @@ CycleRows = Callable[[PaymentCycle, Sequence[Recorded]], Sequence[Beside]]
 """Makes rows to save in a step's own transaction, from the cycle as the step leaves it."""
 
 SETTLED_AT_A_TIME = 5_000
-BYTES_AT_A_TIME = 4_000_000
 
 
 def no_progress(_done: int) -> None:
@@ -305,16 +299,20 @@ def issue_cycle(
 
     The file's bytes are stored sealed in the transaction that records its hash, and only then
     written out, so a file in the folder is always one the ledger knows. Asked again, the same
-    bytes are written again and nothing is recorded. `kind` is that of this one file, if it is
-    not to be what the settings say.
+    bytes are written again, and all that is kept is who had that done. `kind` is that of this one
+    file, if it is not to be what the settings say.
     """
     for _ in range(ATTEMPTS):
         cycle = ledger.load(CycleToIssue, reference)
-        files = [] if cycle.issued else [make_bank_file(ledger, cycle, created_on, said, kind)]
+        if cycle.issued:
+            look = file_look(cycle.issued, "issued_again", said["recorded_at"], said["recorded_by"])
+        else:
+            made = make_bank_file(ledger, cycle, created_on, said, kind)
+            look = Beside("bank_files", [made])
         if kind is not None:
             require_issued_as(cycle, kind)
         events = cycle.collect_events()
-        rows = [Beside("bank_files", files), *(beside(cycle, events) if beside else ())]
+        rows = [look, *(beside(cycle, events) if beside else ())]
         try:
             ledger.append(events, rows)
         except IntegrityError:  # another file took the serial, or someone issued this cycle
@@ -324,39 +322,6 @@ def issue_cycle(
         write_whole(path, bank_file(ledger, reference, issued.submission_serial))
         return path
     raise ConcurrentChange(f"{reference} is being issued by others; try again.")
-
-
-def bank_file(ledger: Ledger, reference: str, submission_serial: str | None = None) -> bytes:
-    """The very bytes of the file issued last for a cycle, or of the one with a serial.
-
-    Raises `CycleNotIssued`, and `BankFileErased` once its time is over.
-    """
-    c = bank_files.c
-    query = select(c.service_user_number, c.submission_serial, c.sha256, func.length(c.sealed))
-    query = query.where(c.cycle_reference == reference).order_by(c.submission_serial.desc())
-    if submission_serial is not None:
-        query = query.where(c.submission_serial == submission_serial)
-    with ledger.engine.connect() as connection:
-        row = connection.execute(query.limit(1)).one_or_none()
-        if row is None:
-            raise CycleNotIssued(f"No bank file has been issued for {reference}.")
-        number, serial, sha256, size = row
-        if size == 0:
-            raise BankFileErased(f"The bank file of {reference} is kept no more.")
-        this = (c.service_user_number == number) & (c.submission_serial == serial)
-        # In pieces: PostgreSQL sends two characters for a byte, and its driver holds them twice.
-        pieces = [
-            func.substr(c.sealed, start, BYTES_AT_A_TIME, type_=LargeBinary)
-            for start in range(1, size + 1, BYTES_AT_A_TIME)
-        ]
-        sealed = b"".join(
-            connection.execute(select(piece).where(this)).scalar_one() for piece in pieces
-        )
-    content = ledger.keyring.open(
-        ledger.keyring.file_key, sealed, place("bank_files.sealed", reference)
-    )
-    assert hashlib.sha256(content).hexdigest() == sha256, "sealed bytes cannot change"
-    return content
 
 
 # --- settlement ---------------------------------------------------------------------------

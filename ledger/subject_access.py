@@ -27,6 +27,7 @@ from ledger.contacts import ContactDetails
 from ledger.dates import Period, day_in_england
 from ledger.documents import page
 from ledger.erasure import Hold, retention_of
+from ledger.file_looks import file_looks_at
 from ledger.letter_tables import letters
 from ledger.money import format_pounds
 from ledger.outbox.register import LetterEntry, entry, shown
@@ -73,12 +74,14 @@ class BudgetHeld(msgspec.Struct, frozen=True):
 
 
 class PayeeHeld(Private, frozen=True, kw_only=True):
-    """An account that was recorded, whose it is said to be, and who looked at it."""
+    """An account that was recorded, whose it is said to be, who looked at it, and who fetched bank
+    files that it is in."""
 
     details: PayeeDetails
     payee_types: tuple[PayeeType, ...]
     returned_names: tuple[ReturnedName, ...]
     looks: tuple[dict[str, Any], ...]
+    fetched: tuple[dict[str, Any], ...]
 
 
 class LetterHeld(msgspec.Struct, frozen=True):
@@ -205,6 +208,10 @@ def _payees(
             returned_names=tuple(ledger.payee_names.every_returned(details.payee_reference)),
             looks=tuple(
                 look._asdict() for look in looks(ledger, payee_reference=details.payee_reference)
+            ),
+            fetched=tuple(
+                look._asdict()
+                for look in file_looks_at(ledger, payee_reference=details.payee_reference)
             ),
         )
         for details in ledger.people.payees_of(person_reference)

@@ -29,8 +29,8 @@ from ledger.application import Ledger
 from ledger.assessments import terms_of
 from ledger.bank_file import days_asked, read_file
 from ledger.errors import BankFileErased, Refusal, SealBroken
+from ledger.file_looks import bank_file
 from ledger.money import format_pounds
-from ledger.payment_run import bank_file
 from ledger.projections.postings import postings
 from ledger.sealed_assessments import every
 from ledger.store import decode

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 
+from ledger.aggregates.bank_report import QUEUED_BECAUSE
 from ledger.application import Ledger
 from ledger.bank_file import working_days
 from ledger.calendar_cycles import under_way
@@ -25,11 +26,14 @@ from ledger.reminders import KINDS, Notice, Reminder, of_cycle, review_due_on, r
 
 
 class Waiting(NamedTuple):
-    """Something that waits: on which budget, cycle or report, by or since which day, and what."""
+    """Something that waits: on which budget, cycle or report, by or since which day, and what.
+
+    `item` is its number in a report."""
 
     reference: str
     on: date
     detail: str = ""
+    item: int | None = None
 
 
 def cycles_to_decide(ledger: Ledger, _today: date) -> list[Waiting]:
@@ -65,8 +69,9 @@ def report_items(ledger: Ledger, _today: date) -> list[Waiting]:
         Waiting(
             one.report_reference,
             one.queued_on,
-            f"Item {one.queued.item}, {format_pounds(one.queued.amount_pence or 0)}: "
-            f"{words(one.queued.because)}",
+            (f"{format_pounds(one.queued.amount_pence)}: " if one.queued.amount_pence else "")
+            + QUEUED_BECAUSE[one.queued.because],
+            one.queued.item,
         )
         for one in waiting(ledger.engine)
     ]

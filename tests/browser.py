@@ -114,7 +114,7 @@ class Seat:
             group.get_by_label(label, exact=True).fill(value)
         return self
 
-    def choose(self, label: str) -> Seat:
+    def choose(self, label: str | re.Pattern[str]) -> Seat:
         self.page.get_by_label(label, exact=True).first.check()
         return self
 

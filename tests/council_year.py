@@ -17,8 +17,9 @@ from ledger.bank.bacs_reader import BacsFile, read_bacs
 from ledger.bank_file import working_days
 from ledger.bank_reports import import_report
 from ledger.dates import Period
+from ledger.file_looks import bank_file
 from ledger.last_cycle import differences_of
-from ledger.payment_run import approve_cycle, bank_file, issue_cycle, settle_cycle
+from ledger.payment_run import approve_cycle, issue_cycle, settle_cycle
 from ledger.projections.finance import finance_totals
 from ledger.projections.journal import Postings
 from ledger.projections.suspense import Suspense, suspense

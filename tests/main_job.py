@@ -24,10 +24,10 @@ from ledger.caseload import Caseload, CaseloadBudget, CaseloadLine, read_caseloa
 from ledger.caseload_import import import_caseload, verify_payees
 from ledger.config import Settings
 from ledger.demo_data import caseload_csv
+from ledger.file_looks import bank_file
 from ledger.mass_changes import apply_mass_change, prepare_mass_change
 from ledger.payment_run import (
     approve_cycle,
-    bank_file,
     issue_cycle,
     prepare_cycle,
     settle_cycle,

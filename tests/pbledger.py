@@ -26,6 +26,7 @@ KEPT = (
     "returned_names",
     "payee_looks",
     "budget_looks",
+    "file_looks",
     "financial_assessments",
     "bank_files",
     "modulus_tables",

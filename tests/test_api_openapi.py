@@ -45,7 +45,7 @@ def test_every_route_is_described(described: dict[str, Any]) -> None:
         for method in route.methods or ()
     }
     assert routed == {(method, path) for method, path, _ in operations(described)}
-    assert len(routed) == len(BUDGET_COMMANDS) + 73
+    assert len(routed) == len(BUDGET_COMMANDS) + 74
     for command in BUDGET_COMMANDS:
         assert ("POST", f"/v1/budgets/{{reference}}/{command}") in routed
 

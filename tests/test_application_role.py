@@ -18,6 +18,7 @@ from ledger.application import Ledger
 from ledger.application_role import grant
 from ledger.contacts import new_contact
 from ledger.erasure import erase, erasure_of, place_hold, release_hold
+from ledger.file_looks import fetch_bank_file
 from ledger.outbox.queueing import queue_letters
 from ledger.outbox.register import try_again
 from ledger.outbox.sending import send_letters
@@ -81,6 +82,8 @@ def recipient_of(ledger: Ledger, cycle: PaymentCycle) -> str:
 def test_the_role_runs_the_whole_main_job(ledger: Ledger, owner: Engine, role: str):
     take_in(ledger, example_caseload(60))  # enough events to go by COPY
     cycle = run_cycle(ledger, 1)
+    issued = cycle.require_issued()
+    fetch_bank_file(ledger, issued, door="api", looked_at=IMPORTED_AT, looked_by="ann")
     contact = new_contact(recipient_of(ledger, cycle), "post", ("12 Mill Lane", "Exampleton"))
     for _ in range(2):
         ledger.contacts.record(contact, IMPORTED_AT, "ann")
@@ -184,6 +187,8 @@ REFUSED = {
     "DELETE FROM payee_looks": "permission denied",
     "DELETE FROM budget_looks": "permission denied",
     "UPDATE refused_requests SET refused_by = ''": "permission denied",
+    "UPDATE file_looks SET looked_by = ''": "permission denied",
+    "DELETE FROM file_looks": "permission denied",
     "UPDATE people SET wrapped_key = ''": "permission denied",
     "DELETE FROM bank_reports": "permission denied",
     "UPDATE erasures SET erased_by = ''": "permission denied",

@@ -22,7 +22,8 @@ from ledger.errors import (
     PaymentOverBankLimit,
     ProcessingDayTooSoon,
 )
-from ledger.payment_run import bank_file, issue_cycle
+from ledger.file_looks import bank_file
+from ledger.payment_run import issue_cycle
 from ledger.verification import verify_ledger
 from tests.api import CYCLE, make_payable, serving
 from tests.api import approve as approve_over_http
@@ -125,7 +126,7 @@ def test_a_file_is_read_back_whole_however_few_bytes_at_a_time(
     with a_council(database_url, tmp_path) as ledger:
         cycle = approve(ledger, prepare(ledger, only=["PB000001"]))
         content = issue(ledger, cycle).read_bytes()
-        monkeypatch.setattr("ledger.payment_run.BYTES_AT_A_TIME", at_a_time)
+        monkeypatch.setattr("ledger.file_looks.BYTES_AT_A_TIME", at_a_time)
         assert bank_file(ledger, cycle.reference) == content
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -16,14 +17,17 @@ from playwright.sync_api import Browser
 from ledger.access.roles import STAFF, Role
 from ledger.access.users import DEVELOPMENT, User, record_user
 from ledger.application import Ledger
+from ledger.bank_reports import import_report
 from ledger.dates import Period
 from ledger.web import PARTS
+from tests.bank_reports import Returned, arucs_xml
 from tests.browser import Seat, chromium, listening, reached_by_tab
 from tests.main_job import (
     a_caseload,
     a_row,
     prepare,
     run_cycle,
+    says,
     settings_for,
     take_in,
     tell_budget,
@@ -41,6 +45,9 @@ USERS: dict[str, tuple[tuple[Role, ...], str, str]] = {
     "Open Door 1": (("support_service",), "", "OPENDOOR"),
 }
 
+REPORT = arucs_xml("123456", [Returned("ANOTHER-1", 66_820, "9")], date(2026, 4, 8))
+REPORT_REFERENCE = f"ARUCS-{sha256(REPORT).hexdigest()[:12].upper()}"
+
 
 @pytest.fixture(scope="module")  # while it is open, nothing else can run an event loop
 def browser() -> Iterator[Browser]:
@@ -50,7 +57,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def site(database_url: str, tmp_path: Path) -> Iterator[str]:
-    """A council with three budgets, one cycle paid and one that waits for its approver."""
+    """A council with three budgets, one cycle paid and one that waits for its approver, and a
+    report of the bank's with an item that fits no payment."""
     settings = settings_for(database_url, tmp_path).model_copy(
         update={"development_sign_in": True, "council_phone": "01632 960001"}
     )
@@ -79,6 +87,7 @@ def site(database_url: str, tmp_path: Path) -> Iterator[str]:
         )
         run_cycle(ledger, 1)
         prepare(ledger, 2)
+        import_report(ledger, REPORT, says("carol", "04-08"))
         ledger.projections.catch_up()
     with listening(settings) as where:
         yield where
@@ -157,6 +166,23 @@ def test_a_finance_officer_prepares_a_cycle_and_its_approver_decides(sits: Sits)
         "Approved by", "Bob Ellis"
     )
     officer.open("/cycles/C2026-02/decide").sees("You cannot see this")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_finance_officer_brings_in_a_report_and_finds_whose_money_it_is(
+    sits: Sits, tmp_path: Path
+) -> None:
+    seat = sits("Alice Morgan").open("/reports/bring-in")
+    report = tmp_path / "ARUCS.xml"
+    for data, heading in ((b"not XML", "Bring in a bank report"), (REPORT, "Bank report")):
+        report.write_bytes(data)
+        seat.page.get_by_label("The report's file").set_input_files(report)
+        seat.press("Bring it in")
+        assert seat.heading.startswith(heading)
+    seat.follow("Item 1").sees("ANOTHER-1", "£668.20").press("Record it on this payment")
+    seat.sees("There is a problem").choose(re.compile("of PB000002, £668.20"))
+    seat.choose("The account is closed (B)").press("Record it on this payment")
+    seat.sees("Nothing of it waits.")
 
 
 def test_a_scheme_manager_oversees_what_waits(sits: Sits) -> None:
@@ -244,9 +270,11 @@ def test_every_page_is_examined(sits: Sits, pages: list[str]) -> None:
     seat = sits(WHO_OPENS.get(pages[0].split("/")[1], "Everyone"))
     for path in pages:
         cycle = "C2026-01" if path.endswith(("/issue", "/settle")) else "C2026-02"
-        reference = cycle if path.startswith("/cycles") else "PB000001"
+        kinds = {"cycles": cycle, "reports": REPORT_REFERENCE}
+        reference = kinds.get(path.split("/")[1], "PB000001")
         asked = {"statement": "?from=2026-04-01&to=2027-03-31", "return": "?of=SR1"}
         last = path.rpartition("/")[2]
-        seat.open(path.replace("{reference}", reference) + asked.get(last, ""))
+        where = path.replace("{reference}", reference).replace("{item}", "1")
+        seat.open(where + asked.get(last, ""))
         assert seat.page.locator("h1").count() == 1, path
         assert seat.heading not in ("You cannot see this", "Not found"), path

@@ -24,7 +24,8 @@ from ledger.bank.pain001_reader import read_pain001
 from ledger.bank_reports import import_report
 from ledger.dates import Period, england
 from ledger.errors import CycleOutOfDate, PaymentNotFound, ProviderNotInCycle, ReportItemDiffers
-from ledger.payment_run import bank_file, cancel_cycle
+from ledger.file_looks import bank_file
+from ledger.payment_run import cancel_cycle
 from ledger.projections.balances import all_balances
 from ledger.projections.finance import finance_totals
 from ledger.projections.registers import Payments
@@ -33,6 +34,7 @@ from ledger.report_queue import match_item
 from ledger.statements.breakdown import breakdown_csv, breakdown_html, breakdown_of
 from ledger.statements.statement import owed_pence, statement_of
 from ledger.verification import verify_ledger
+from ledger.waiting_items import read_item
 from tests.bank_reports import (
     AN_ACCOUNT,
     ANOTHER_ACCOUNT,
@@ -409,6 +411,9 @@ def test_someone_finds_out_which_credit_an_item_is_about(ledger: Ledger) -> None
     garbled = [Returned("GARBLED", TO_SUNRISE, "B128"), Returned("OTHER", FUND, "B128")]
     report = bring_in(ledger, arucs_xml(SUN, garbled, BACK_ON)).reference
     told: dict[str, Any] = {"budget_reference": SUNRISE, "payment_reference": bulk(cycle)}
+    (may_be,) = read_item(ledger, report, 1).payments
+    assert may_be[:2] == (SUNRISE, bulk(cycle))
+    assert (may_be.amount_pence, may_be.fits) == (TO_SUNRISE, True)
     before = len(log_of(ledger))
     with pytest.raises(PaymentNotFound):
         match_item(ledger, report, 1, **{**told, "budget_reference": HARBOUR}, said=says("dora"))
@@ -424,6 +429,15 @@ def test_someone_finds_out_which_credit_an_item_is_about(ledger: Ledger) -> None
     assert len(log_of(ledger)) == before
     match_item(ledger, report, 1, **told, said=says("dora", "04-09"))
     assert held(ledger) == TO_SUNRISE
+    twice = [Returned("AGAIN", TO_SUNRISE, "B128"), Returned(bulk(cycle), FUND, "B128")]
+    report = bring_in(ledger, arucs_xml(SUN, twice, BACK_ON)).reference
+    assert read_item(ledger, report, 1).payments == (), "it came back before"
+    named, *others = read_item(ledger, report, 2).payments
+    assert (named.payment_reference, named.fits) == (bulk(cycle), False)
+    assert {(one.amount_pence, one.fits) for one in others} <= {(FUND, True)}
+    of_it = arucs_xml(SUN, [Returned(of_one.payment_reference, 1, "B128")], BACK_ON)
+    (whole,) = read_item(ledger, bring_in(ledger, of_it).reference, 1).payments
+    assert (whole.payment_reference, whole.amount_pence) == (bulk(cycle), TO_SUNRISE)
     verified(ledger)
 
 

@@ -65,7 +65,7 @@ def test_the_main_job(either):
     assert [c.amount_pence for c in paid.credits] == [line["amount_pence"] for line in lines]
 
     again = either.folder / "again.bacs"
-    either.done(f"cycle file C1 --to {again}")
+    either.done(f"--as cat cycle file C1 --to {again}")
     assert again.read_bytes() == content
     Path(issued["file"]).unlink()
     either.done("--as cat cycle issue C1 --effective-on 2026-03-30")

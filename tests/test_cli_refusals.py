@@ -184,7 +184,7 @@ def test_a_budget_that_moved_on(pbledger):
         ("budget-not-found", "--as ann payees verify --budget PB999999"),
         ("cycle-not-found", "cycle show C9"),
         ("cycle-not-found", "cycle totals C9"),
-        ("cycle-not-issued", "cycle file C1 --to out.bacs"),
+        ("cycle-not-issued", "--as cat cycle file C1 --to out.bacs"),
         ("invalid-value", "--as ann cycle prepare ../C9 --from 2026-04-06 --pay-on 2026-04-02"),
         (
             "invalid-value",

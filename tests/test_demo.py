@@ -14,7 +14,7 @@ from ledger.bank.bacs_reader import read_bacs
 from ledger.demo_data import caseload_csv
 from ledger.demo_folder import NotOurs, settings_in
 from ledger.demo_views import REVISED
-from ledger.payment_run import bank_file
+from ledger.file_looks import bank_file
 from ledger.verification import verify_ledger
 from tests.pbledger import start
 

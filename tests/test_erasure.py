@@ -37,8 +37,8 @@ from ledger.errors import (
     PersonUnknown,
     RetentionNotOver,
 )
+from ledger.file_looks import bank_file
 from ledger.outbox.register import entries, shown
-from ledger.payment_run import bank_file
 from ledger.person_looks import look_at_person
 from ledger.projections.audit import sentence
 from ledger.statements.statement import statement_of

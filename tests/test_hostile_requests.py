@@ -6,6 +6,7 @@ import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
@@ -16,6 +17,8 @@ from ledger.api import NOUNS
 from ledger.api.requests import MOST_BYTES, MOST_BYTES_OF_A_FILE
 from ledger.server import create_app
 from ledger.web import PARTS
+from ledger.web.forms import KIND
+from ledger.web.uploads import read_upload
 from tests.api import Answer, Api, an_api, make_payable, prepare
 from tests.web import Page, Site, a_site
 
@@ -166,9 +169,12 @@ def test_no_question_is_answered_by_a_failure(api: Api, query: str):
 def test_no_form_is_taken_from_elsewhere_or_of_another_kind(site: Site, route: APIRoute):
     visitor = site.visitor("all")
     path = re.sub(r"\{[a-z_]+\}", "X1", route.path_format)
+    takes_a_file = read_upload in {need.call for need in route.dependant.dependencies}
+    file: dict[str, Any] = {"files": {"file": b"<a/>"}} if takes_a_file else {}
     for sent in ({}, {"form_token": "x" * 43}, {"form_token": "é\u2028"}, {"form_token": ""}):
-        Page(visitor.client.post(path, data=sent)).refused(403)
-    for kind in ("application/json", "text/plain", "multipart/form-data; boundary=x"):
+        Page(visitor.client.post(path, data=sent, **file)).refused(403)
+    other = KIND if takes_a_file else "multipart/form-data; boundary=x"
+    for kind in ("application/json", "text/plain", other):
         answer = visitor.client.post(path, content=b"{}", headers={"content-type": kind})
         Page(answer).refused(415)
 

@@ -28,7 +28,7 @@ import sqlalchemy
 from ledger.aggregates.mass_change import MassChange
 from ledger.application import Ledger
 from ledger.durable import financial_assessments
-from ledger.payment_run import bank_file
+from ledger.file_looks import bank_file
 from ledger.projections.finance import finance_totals
 from tests.killable import BUDGETS, CHANGE, STEPS, run
 from tests.main_job import bank_file_total, log_of, rows_of, settings_for

@@ -43,7 +43,7 @@ from ledger.errors import (
     Refusal,
     UnwritableName,
 )
-from ledger.payment_run import bank_file
+from ledger.file_looks import bank_file
 from ledger.verification import verify_ledger
 from tests.api import serving
 from tests.main_job import (

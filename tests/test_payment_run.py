@@ -32,7 +32,8 @@ from ledger.errors import (
     PayDateNotWorkingDay,
     PaymentNotFound,
 )
-from ledger.payment_run import bank_file, settle_cycle
+from ledger.file_looks import bank_file
+from ledger.payment_run import settle_cycle
 from ledger.projections.finance import finance_totals
 from tests.main_job import (
     a_caseload,

@@ -31,7 +31,7 @@ from ledger.errors import (
     ReportNotFound,
     ReportTotalsDiffer,
 )
-from ledger.payment_run import bank_file
+from ledger.file_looks import bank_file
 from ledger.projections.balances import all_balances
 from ledger.projections.bank_reports import waiting
 from ledger.projections.finance import finance_totals

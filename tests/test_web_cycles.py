@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ledger.bank.bacs_reader import read_bacs
+from ledger.file_looks import file_looks_at
 from ledger.web import long_work
 from tests.main_job import a_caseload, a_row, prepare, revise, run_cycle, take_in, tell_budget
 from tests.test_web_commands import a_day, faults
@@ -82,6 +83,7 @@ def test_a_cycle_goes_from_its_preparation_to_the_bank_and_is_paid(site: Site):
     assert file.status_code == 200
     assert file.headers["cache-control"] == "no-store"
     assert read_bacs(file.content).credit_total_pence == 133_640
+    assert [look[2:4] for look in file_looks_at(site.ledger)] == [("amira", "site")]
     assert "Paid" in take(amira, "settle", "2026-04-02").done().words
     payments = site.ledger.budget("PB000001").payments.values()
     assert [payment.status for payment in payments] == ["confirmed"]

@@ -48,6 +48,12 @@ QUEUED_BECAUSE: dict[QueuedBecause, str] = {
 """Why an item waits for a person, and what each means."""
 
 Dismissal = Literal["duplicate", "not_ours", "settled_by_hand"]
+DISMISSED_BECAUSE: dict[Dismissal, str] = {
+    "duplicate": "It is money that is recorded already.",
+    "not_ours": "It is about no payment of the council's from here.",
+    "settled_by_hand": "It was put right by hand.",
+}
+"""Why nothing is recorded for an item, and what each means."""
 
 
 class QueuedItem(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -12,6 +12,11 @@ _ETAGS = re.compile(r'(?:W/)?("[\x21\x23-\x7e]*")')
 _OF_A_BODY = (b"content-length", b"content-type")
 
 
+def has_already(asked: str | None, etag: str) -> bool:
+    """Whether If-None-Match, if it was sent, says that who asks has this already."""
+    return asked is not None and (asked.strip() == "*" or etag in _ETAGS.findall(asked))
+
+
 class Conditional:
     """Leaves out the body of an answer that who asks has already (RFC 9110, 13.1.2)."""
 
@@ -23,14 +28,13 @@ class Conditional:
         if asked is None or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
-        had = _ETAGS.findall(asked)
         left_out = False
 
         async def answered(message: Message) -> None:
             nonlocal left_out
             if message["type"] == "http.response.start" and message["status"] == HTTPStatus.OK:
                 etag = Headers(raw=message["headers"]).get("etag")
-                left_out = etag is not None and (asked.strip() == "*" or etag in had)
+                left_out = etag is not None and has_already(asked, etag)
                 if left_out:
                     kept = [pair for pair in message["headers"] if pair[0] not in _OF_A_BODY]
                     message = {**message, "status": HTTPStatus.NOT_MODIFIED, "headers": kept}

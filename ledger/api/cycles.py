@@ -9,20 +9,21 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from ledger.access.guard import needs
+from ledger.access.guard import actor_of, needs
 from ledger.aggregates.cycle_events import CycleException, CycleLine
 from ledger.api.budgets import catch_up, register_page
+from ledger.api.conditional import has_already
 from ledger.api.cycle_shown import Cycle, shown
 from ledger.api.idempotency import answer
 from ledger.api.openapi import IF_NONE_MATCH, READ_PROBLEMS, problems, reads
 from ledger.api.paging import AfterNumber, AfterReference, Limit, page_of
 from ledger.api.problems import HEADERS
-from ledger.api.requests import ledger_of
+from ledger.api.requests import ledger_of, now
 from ledger.bank_file import media_type
 from ledger.cycle_deductions import CycleDeduction, cycle_deductions
 from ledger.cycle_reading import listed, read_cycle
 from ledger.entitlement import FundingTotal
-from ledger.payment_run import bank_file
+from ledger.file_looks import fetch_bank_file
 from ledger.projections.finance import finance_totals
 from ledger.projections.registers import Cycles
 
@@ -195,13 +196,18 @@ def cycle_totals(request: Request, reference: str) -> Response:
 )
 @needs("cycles.prepare")
 def cycle_file(request: Request, reference: str) -> Response:
-    """The very bytes that were issued, every time. The one answer with account numbers in it."""
+    """The very bytes that were issued, every time. The one answer with everybody's account in it:
+    who fetches it is recorded first. Who has it already is given nothing, and did not look."""
     ledger = ledger_of(request)
     issued = read_cycle(ledger, reference).cycle.require_issued()
-    content = bank_file(ledger, reference, issued.submission_serial)
+    etag = f'"{issued.file_sha256}"'
+    content = b""
+    if not has_already(request.headers.get("if-none-match"), etag):
+        by = actor_of(request).name
+        content = fetch_bank_file(ledger, issued, door="api", looked_at=now(), looked_by=by)
     headers = {
         "Content-Disposition": f'attachment; filename="{issued.file_name}"',
-        "ETag": f'"{issued.file_sha256}"',
+        "ETag": etag,
     }
     return Response(content, 200, {**HEADERS, **headers}, media_type(issued.file_format))
 

@@ -20,6 +20,7 @@ from ledger.api.openapi import reads, writes
 from ledger.api.paging import Limit, page_of
 from ledger.api.requests import BodyOf, WriteRoute, Writing, ledger_of
 from ledger.errors import VersionConflict
+from ledger.file_looks import Door, FileKept, file_looks_at
 from ledger.payee_looks import LookReason, look_at_payee, looks, payee_in_full
 from ledger.people import moment_text
 from ledger.private import Private
@@ -156,6 +157,55 @@ def list_looks(
     shown = [LookRecorded(*seen[1:]) for seen in found[:limit]]
     next_after = found[limit - 1].number if len(found) > limit else None
     return page_of(request, PayeeLooks(shown, next_after))
+
+
+class FileLookRecorded(msgspec.Struct):
+    """Who fetched a file that shows accounts, when and through which door: a bank file, by its
+    cycle's reference and its serial, or a bank's report, by its own."""
+
+    looked_at: str
+    looked_by: str
+    door: Door
+    file: FileKept
+    reference: str
+    submission_serial: str
+
+
+class FileLooks(msgspec.Struct):
+    """Fetches, the oldest first; ask for `after` = `next_after` for what follows."""
+
+    looks: list[FileLookRecorded]
+    next_after: int | None
+
+
+@router.get("/v1/file-looks", summary="List who fetched files with accounts", **reads(FileLooks))
+@needs("audit.read")
+def list_file_looks(
+    request: Request,
+    budget: Annotated[
+        str | None, Query(max_length=20, description="Bank files that pay this budget.")
+    ] = None,
+    payee: Annotated[
+        str | None, Query(max_length=32, description="Bank files that pay this payee.")
+    ] = None,
+    reference: Annotated[
+        str | None, Query(max_length=20, description="Of this cycle, or this bank report.")
+    ] = None,
+    after: Annotated[int, Query(ge=0, le=10**9, description="Begin after this look.")] = 0,
+    limit: Limit = 100,
+) -> Response:
+    """Every fetch of a bank file, or of a bank's report, whoever fetched it, the oldest first."""
+    found = file_looks_at(
+        ledger_of(request),
+        reference=reference,
+        payee_reference=payee,
+        budget_reference=budget,
+        after=after,
+        limit=limit + 1,
+    )
+    shown = [FileLookRecorded(*seen[1:]) for seen in found[:limit]]
+    next_after = found[limit - 1].number if len(found) > limit else None
+    return page_of(request, FileLooks(shown, next_after))
 
 
 router.routes.extend(_writing.routes)

@@ -13,7 +13,7 @@ from ledger.aggregates.light_cycles import CycleToIssue
 from ledger.cli.cycle_shown import say_status
 from ledger.cli.parameters import CycleReference, EffectiveOn, read_date
 from ledger.cli.screen import Screen
-from ledger.cli.session import Session, session_of
+from ledger.cli.session import Session, now, session_of
 from ledger.config import FileFormat, ServiceLevel
 from ledger.money import format_pounds
 
@@ -95,14 +95,20 @@ def file(
     reference: CycleReference,
     to: Annotated[Path, typer.Option(metavar="PATH", dir_okay=False, help="Where to write it.")],
 ) -> None:
-    """Write the bank file of an issued cycle once more: the very same bytes."""
+    """Write the bank file of an issued cycle once more: the very same bytes.
+
+    It holds account details: who fetches it, and when, is recorded first.
+    """
     from ledger.bank.files import write_whole
-    from ledger.payment_run import bank_file
+    from ledger.file_looks import fetch_bank_file
 
     session = session_of(ctx)
+    by, at = session.actor(), now()
     with session.ledger() as ledger:
         cycle = ledger.load(CycleToIssue, reference)
-        content = bank_file(ledger, reference, cycle.require_issued().submission_serial)
+        content = fetch_bank_file(
+            ledger, cycle.require_issued(), door="command_line", looked_at=at, looked_by=by
+        )
     write_whole(to, content)
     _say_file(session, cycle, to)
 

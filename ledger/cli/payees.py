@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from ledger.cli.screen import Screen, moment
 from ledger.cli.session import Session, now, session_of
 from ledger.dates import day_in_england
 from ledger.payee_looks import LookReason
+
+if TYPE_CHECKING:
+    from ledger.file_looks import FileLook
 
 app = typer.Typer(help="The accounts that are paid.", no_args_is_help=True)
 
@@ -209,12 +213,18 @@ def list_looks(
     ] = None,
     payee: Annotated[str | None, typer.Option(metavar="PAYEE", help="At this payee.")] = None,
 ) -> None:
-    """List who looked at payees in full, when and why."""
+    """List who looked at payees in full, when and why, and who fetched files they are in.
+
+    Of the files of one payee or budget only bank files are listed; with neither, bank's reports
+    too, which hold accounts as well.
+    """
+    from ledger.file_looks import file_looks_at
     from ledger.payee_looks import looks
 
     session = session_of(ctx)
     with session.ledger() as ledger:
         found = looks(ledger, payee_reference=payee, budget_reference=budget)
+        files = file_looks_at(ledger, payee_reference=payee, budget_reference=budget)
 
     def show(screen: Screen) -> None:
         rows = [
@@ -227,5 +237,27 @@ def list_looks(
             for seen in found
         ]
         screen.table(f"{len(rows)} look(s)", ("When", "Who", "Why", "Payee"), rows)
+        show_file_looks(screen, files)
 
-    session.answer({"looks": [seen._asdict() for seen in found]}, show)
+    document = {
+        "looks": [seen._asdict() for seen in found],
+        "files": [seen._asdict() for seen in files],
+    }
+    session.answer(document, show)
+
+
+def show_file_looks(screen: Screen, files: Sequence[FileLook]) -> None:
+    """Who fetched files that show accounts, as people read it."""
+    rows = [
+        (
+            moment(datetime.fromisoformat(seen.looked_at)),
+            seen.looked_by,
+            seen.door.replace("_", " "),
+            seen.file.replace("_", " "),
+            seen.reference,
+            seen.submission_serial,
+        )
+        for seen in files
+    ]
+    columns = ("When", "Who", "Door", "File", "Of", "Serial")
+    screen.table(f"{len(rows)} file(s) fetched", columns, rows)

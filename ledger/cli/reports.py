@@ -11,7 +11,7 @@ import typer
 from ledger.aggregates.bank_report import QUEUED_BECAUSE, BankReport, Dismissal, QueuedItem
 from ledger.cli.parameters import BudgetReference, EffectiveOn
 from ledger.cli.screen import Screen
-from ledger.cli.session import session_of
+from ledger.cli.session import now, session_of
 from ledger.errors import Refusal
 from ledger.money import format_pounds
 
@@ -220,13 +220,18 @@ def file(
     reference: ReportReference,
     to: Annotated[Path, typer.Option(metavar="PATH", dir_okay=False, help="Where to write it.")],
 ) -> None:
-    """Write a report as it was brought in: the very same bytes. They hold account details."""
+    """Write a report as it was brought in: the very same bytes.
+
+    They hold account details: who fetches them, and when, is recorded first.
+    """
     from ledger.bank.files import write_whole
-    from ledger.bank_reports import report_file
+    from ledger.bank_reports import fetch_report
 
     session = session_of(ctx)
+    by, at = session.actor(), now()
     with session.ledger() as ledger:
-        write_whole(to, report_file(ledger, reference))
+        content = fetch_report(ledger, reference, door="command_line", looked_at=at, looked_by=by)
+    write_whole(to, content)
     session.answer(
         {"reference": reference, "file": to}, lambda screen: screen.say(f"Written to {to}.")
     )

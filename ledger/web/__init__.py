@@ -23,6 +23,7 @@ from ledger.web import (
     queues,
     recipient,
     replay,
+    reports,
     sign_in,
     status,
 )
@@ -40,6 +41,7 @@ PARTS = (
     people,
     cycles,
     cycle_steps,
+    reports,
     long_work,
     about,
     assets,

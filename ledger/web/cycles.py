@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request
@@ -18,7 +19,7 @@ from ledger.bank_file import media_type
 from ledger.cycle_deductions import cycle_deductions
 from ledger.cycle_differences import CAUSES, Cause, biggest_first
 from ledger.cycle_reading import CycleNow, listed, read_cycle
-from ledger.payment_run import bank_file
+from ledger.file_looks import fetch_bank_file
 from ledger.projections.registers import Cycles
 from ledger.statements.cycle_report import NAMES, signed, why
 from ledger.web.asking import ledger_of
@@ -220,9 +221,12 @@ def payments(
 @router.get(f"{_AT}/file")
 @needs("cycles.prepare")
 def file(request: Request, reference: str) -> Response:
-    """The very bytes that were issued. They hold account details."""
+    """The very bytes that were issued. They hold account details: who fetches them is recorded."""
     ledger = ledger_of(request)
     issued = read_cycle(ledger, reference).cycle.require_issued()
-    content = bank_file(ledger, reference, issued.submission_serial)
+    by = actor_of(request).name
+    content = fetch_bank_file(
+        ledger, issued, door="site", looked_at=datetime.now(UTC), looked_by=by
+    )
     named = {"Content-Disposition": f'attachment; filename="{issued.file_name}"'}
     return Response(content, 200, {**HEADERS, **named}, media_type(issued.file_format))

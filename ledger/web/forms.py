@@ -40,8 +40,7 @@ class Form(dict[str, list[str]]):
 async def read_form(request: Request) -> Form:
     """Read a form that was sent. Raises `FormFromElsewhere`, `FormUnreadable` and
     `MediaTypeNotTaken`."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise FormFromElsewhere()
+    require_own_page(request)
     if request.headers.get("content-type", "").partition(";")[0].strip() not in ("", KIND):
         raise MediaTypeNotTaken(f"This address takes {KIND}.")
     body = bytearray()
@@ -58,9 +57,20 @@ async def read_form(request: Request) -> Form:
     form = Form()
     for name, value in pairs:
         form.setdefault(name, []).append(value)
+    require_own_session(request, form)
+    return form
+
+
+def require_own_page(request: Request) -> None:
+    """Refuse what a browser says was sent from a page of another site."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise FormFromElsewhere()
+
+
+def require_own_session(request: Request, form: Form) -> None:
+    """Refuse a form without the token of the session it was shown in."""
     if not secrets.compare_digest(form.text(TOKEN).encode(), form_token(request).encode()):
         raise FormFromElsewhere()
-    return form
 
 
 Sent = Annotated[Form, Depends(read_form)]

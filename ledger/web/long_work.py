@@ -31,6 +31,8 @@ PATIENCE_SECONDS = 2
 MOST_KEPT = 100
 
 T = TypeVar("T")
+Leads = str | Callable[[Any], str]
+"""Where work leads when it is done, or how to tell from what came of it."""
 
 
 class WorkNotKnown(Refusal):
@@ -42,7 +44,7 @@ class WorkNotKnown(Refusal):
 class Work:
     """Something that is being done for somebody; `of` is how much there is to do, if known."""
 
-    def __init__(self, title: str, leads: str, by: str, of: int) -> None:
+    def __init__(self, title: str, leads: Leads, by: str, of: int) -> None:
         self.title, self.leads, self.by, self.of = title, leads, by, of
         self.number = secrets.token_urlsafe(12)
         self.done = 0
@@ -59,20 +61,24 @@ ONE_AT_A_TIME = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-work"
 
 
 def see_through(
-    request: Request, title: str, leads: str, of: int, do: Callable[[Progress], object]
+    request: Request, title: str, leads: Leads, of: int, do: Callable[[Progress], object]
 ) -> Response:
     """Do something and go on to where it leads, or to the page that says how far it is.
 
     Raises what the work raises, if it does so while one waits.
     """
     found = awaited(request, title, leads, of, do)
-    return found if isinstance(found, Response) else see_other(leads)
+    return found if isinstance(found, Response) else see_other(_led(leads, found))
+
+
+def _led(leads: Leads, result: object) -> str:
+    return leads if isinstance(leads, str) else leads(result)
 
 
 def awaited(
     request: Request,
     title: str,
-    leads: str,
+    leads: Leads,
     of: int,
     do: Callable[[Progress], T],
     *,
@@ -110,5 +116,4 @@ def watch(request: Request, number: str, still: bool = False) -> Response:
         if not still:
             answer.headers["Refresh"] = "3"
         return answer
-    work.future.result()
-    return see_other(work.leads)
+    return see_other(_led(work.leads, work.future.result()))

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from ledger import work_queues as work
-from ledger.access.guard import needs
+from ledger.access.guard import actor_of, needs
 from ledger.access.roles import Permission
 from ledger.access.users import Actor
 from ledger.application import Ledger
@@ -21,11 +21,20 @@ from ledger.web.paging import PageAsked, paging
 router = APIRouter(include_in_schema=False)
 
 
+class Brings(NamedTuple):
+    """Where what fills a queue is brought in: what one needs, what the link says, and where to."""
+
+    needs: Permission
+    text: str
+    path: str
+
+
 class Queue(NamedTuple):
     """One queue. Who has one of `acts` has it for their work, who only `sees` looks on.
 
-    `day` says what its day means; `leads` is where an entry leads, with its reference in it;
-    `counts` counts what a long one has without listing it."""
+    `day` says what its day means; `leads` is where an entry leads, with its reference and item in
+    it;
+    `counts` counts what a long one has without listing it; `brings` brings more into it."""
 
     name: str
     title: str
@@ -35,6 +44,7 @@ class Queue(NamedTuple):
     find: Callable[[Ledger, date], list[work.Waiting]]
     leads: str = "/budgets/{}"
     counts: Callable[[Ledger, date], int] | None = None
+    brings: Brings | None = None
 
     @property
     def path(self) -> str:
@@ -49,7 +59,8 @@ QUEUES = (
     Queue("cycles-to-go-on", "Cycles to go on with", ("cycles.prepare",), "cycles.read",
           "Due", work.cycles_to_go_on, "/cycles/{}"),
     Queue("report-items", "Items of bank reports that wait", ("reports.import",), "reports.read",
-          "Since", work.report_items, ""),
+          "Since", work.report_items, "/reports/{}/items/{}",
+          brings=Brings("reports.import", "Bring in a bank report", "/reports/bring-in")),
     Queue("returned-payments", "Returned payments in suspense", ("money.record",), "reports.read",
           "Act by", work.returned_payments),
     Queue("returns-to-check", "Spend returns to check", ("returns.check",), "budgets.read",
@@ -100,7 +111,18 @@ def _routes(queue: Queue) -> None:
         today = today_in_england()
         found = queue.find(ledger, today)
         at = paging(request, number, len(found))
-        return page(request, "queue.html", queue=queue, waiting=at.of(found), at=at, today=today)
+        brings = queue.brings
+        if brings is not None and actor_of(request).reach(brings.needs) != "all":
+            brings = None
+        return page(
+            request,
+            "queue.html",
+            queue=queue,
+            brings=brings,
+            waiting=at.of(found),
+            at=at,
+            today=today,
+        )
 
     router.add_api_route(queue.path, needs(queue.sees)(show), methods=["GET"])
 
