@@ -21,6 +21,18 @@ VEIL = "<div style='position: fixed; inset: 0; background: white'>Veil</div>"
 SHUT = "<script>document.getElementsByName('shut')[0].onfocus = () => end.focus()</script>"
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    with browser.new_context() as context:
+        yield context.new_page()
+
+
 @pytest.mark.parametrize(
     ("between", "fault"),
     [
