@@ -2,7 +2,7 @@
 // `tabbed()` what is wrong with the way.
 () => {
   const USABLE = 'a[href], button, input:not([type=hidden]), select, textarea, summary, iframe, ' +
-    'audio[controls], video[controls], [contenteditable], [tabindex]'
+    'audio[controls], video[controls], [contenteditable], [tabindex]:not([tabindex^="-"])'
   const LOOKS = ['boxShadow', 'backgroundColor', 'borderTopColor', 'borderTopWidth',
     'borderBottomColor', 'borderBottomWidth']
   const OUTLINE = ['outlineColor', 'outlineStyle', 'outlineWidth']
@@ -31,10 +31,10 @@
 
   document.activeElement.blur()
   const stops = [...document.querySelectorAll(USABLE)].filter(one =>
-    !one.matches(':disabled, [tabindex^="-"]') && seen(one) && standsForItsGroup(one))
+    !one.matches(':disabled') && seen(one) && standsForItsGroup(one))
   const unfocused = new Map(stops.map(one => [one, look(one)]))
-  const faults = []
-  let reached = 0, before = null, last = null
+  const faults = [], reached = new Set()
+  let before = null, last = null, furthest = -1
 
   const hiddenBy = one => {
     const part = [...one.getClientRects()].map(box => ({
@@ -50,17 +50,20 @@
     if (one === before && hasParts(one)) return
     before = one
     const fault = what => faults.push(`${words(one)} ${what}`)
-    if (!stops.includes(one)) fault('takes the focus, and is nothing that can be seen and used')
-    else if (one !== stops[reached]) fault('is reached out of order')
+    const place = stops.indexOf(one)
+    if (place < 0) fault('takes the focus, and is nothing that can be seen and used')
+    else if (reached.has(one)) fault('is reached again')
+    else if (place < furthest) fault('is reached after what stands below it')
+    furthest = Math.max(furthest, place)
+    reached.add(one)
     if (unfocused.get(one) === look(one)) fault('looks no other when the focus is on it')
     const cover = seen(one) ? hiddenBy(one) : 'itself'
     if (cover) fault(`has the focus and is hidden by ${cover}`)
     const box = one.getBoundingClientRect()
-    const place = {left: box.left, top: box.top + scrollY, bottom: box.bottom + scrollY}
-    if (last && place.bottom <= last.top && place.left <= last.left)
+    const stands = {left: box.left, top: box.top + scrollY, bottom: box.bottom + scrollY}
+    if (last && stands.bottom <= last.top && stands.left <= last.left)
       fault('stands before what is reached before it')
-    last = place
-    reached++
+    last = stands
   }
   const somewhere = () => {
     const one = document.activeElement
@@ -75,7 +78,7 @@
     delete window.tabbed
     // It may have left the page and come back to its top: there is nothing beside the page.
     if (somewhere() && somewhere() !== stops[0]) faults.push(`the focus stays on the page: ${words(somewhere())}`)
-    for (const one of stops.slice(reached)) faults.push(`${words(one)} is not reached`)
+    for (const one of stops) if (!reached.has(one)) faults.push(`${words(one)} is not reached`)
     return faults
   }
 
