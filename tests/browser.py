@@ -1,8 +1,8 @@
 """The pages in a real browser: Debian's Chromium, driven by Playwright, on a real server.
 
 Every page that somebody comes to is examined: by axe-core for WCAG 2.2 AA as it stands on a wide
-screen, on a phone of 320 pixels and enlarged to 200%, and for anything that would have to be
-scrolled sideways.
+screen, on a phone of 320 pixels and enlarged to 200%, for anything that would have to be scrolled
+sideways, and, enlarged, with the Tab key from the top to the end.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from ledger.config import Settings
 from ledger.server import create_app
+from tests.keyboard import faults_by_tab, faults_of_errors
 from tests.pbledger import ROOT
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
@@ -79,6 +80,7 @@ class Seat:
         self.page.set_default_timeout(10_000)
         self.complaints: list[str] = []
         self.page.on("console", self._note)
+        self.keys = self._context.new_cdp_session(self.page)
         self.examined: dict[str, str] = {}
 
     def _note(self, message: Any) -> None:
@@ -155,13 +157,15 @@ class Seat:
             self.page.set_viewport_size({"width": width, "height": height})
             wide = self.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{where} is {wide} pixels wide on a screen of {width}"
-            found = _found_by_axe(self.page) if self._script else []
+            found = found_by_axe(self.page) if self._script else []
+            if self._script and width == ENLARGED[0]:  # where the least is seen at once
+                found += faults_of_errors(self.page) + faults_by_tab(self.page, self.keys)
             assert not found, "\n".join([f"{where} at {width} pixels", *found])
         assert not self.complaints, self.complaints
         return self
 
 
-def _found_by_axe(page: Page) -> list[str]:
+def found_by_axe(page: Page) -> list[str]:
     found: dict[str, Any] = page.evaluate(
         "values => axe.run(document, {runOnly: values, resultTypes: ['violations']})", STANDARDS
     )
@@ -170,24 +174,3 @@ def _found_by_axe(page: Page) -> list[str]:
         for violation in found["violations"]
         for node in violation["nodes"]
     ]
-
-
-def reached_by_tab(page: Page, most: int = 300) -> list[str]:
-    """What the Tab key reaches, in order, each as its tag and words; each must show the focus."""
-    page.locator("body").evaluate("body => { body.tabIndex = -1; body.focus() }")
-    reached: list[str] = []
-    for _ in range(most):
-        page.keyboard.press("Tab")
-        words, shown = page.evaluate(
-            """() => {
-              const one = document.activeElement, style = getComputedStyle(one)
-              const plain = style.outlineStyle === 'none' && style.boxShadow === 'none'
-              return [one === document.body ? '' : one.tagName + ' ' +
-                (one.innerText || one.name || one.id).trim(), !plain]
-            }"""
-        )
-        if not words or (reached and words == reached[0] and len(reached) > 1):
-            break
-        assert shown, f"nobody sees that the focus is on {words}"
-        reached.append(words)
-    return reached
