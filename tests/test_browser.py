@@ -185,7 +185,7 @@ def test_a_finance_officer_brings_in_a_report_and_finds_whose_money_it_is(
     report = tmp_path / "ARUCS.xml"
     for data, heading in ((b"not XML", "Bring in a bank report"), (REPORT, "Bank report")):
         report.write_bytes(data)
-        seat.page.get_by_label("The report's file").set_input_files(report)
+        seat.page.get_by_label("The report’s file").set_input_files(report)
         seat.press("Bring it in")
         assert seat.heading.startswith(heading)
     seat.follow("Item 1").sees("ANOTHER-1", "£668.20").press("Record it on this payment")

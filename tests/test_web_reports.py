@@ -114,7 +114,7 @@ def test_an_upload_is_read_strictly(site: Site, monkeypatch: pytest.MonkeyPatch)
     Page(client.post(BRING_IN, data={"form_token": token}, files=two)).refused(400)
     Page(client.post(BRING_IN, data={"form_token": token})).refused(415)
     monkeypatch.setattr(uploads, "MOST_BYTES", 1_000)
-    upload(amira, b" " * 2_000).refused(413, "at most 32,000,000 bytes")
+    upload(amira, b" " * 2_000).refused(413, "at most 32 MB")
     in_pieces = (b" " * 600 for _ in range(3))  # of which nobody says how many there are
     Page(client.post(BRING_IN, content=in_pieces, headers=said)).refused(413)
 

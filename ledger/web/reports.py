@@ -183,7 +183,7 @@ def _match_asks(now: ItemNow) -> list[Question]:
         for one in now.payments
         if one.fits
     ]
-    budget = Asked("Budget", "For a credit to a provider, the provider's reference.")
+    budget = Asked("Budget", "For a credit to a provider, the provider’s reference.")
     payment = Asked("Payment", "Its reference, or that of the credit.")
     by_hand = [Question("whose", "text", budget), Question("payment", "text", payment)]
     asks = by_hand

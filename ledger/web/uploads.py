@@ -24,7 +24,7 @@ MOST_PARTS = 20
 
 
 class UploadTooLarge(Refusal):
-    """A file may have at most 32,000,000 bytes, with the form it is sent by."""
+    """A file may have at most 32 MB, with the form it is sent by."""
 
     status = 413
 
