@@ -1,62 +1,61 @@
-"""What has to be read from all of a cycle: its differences, and its exceptions.
+"""What changed since the last cycle, for the pages that show it.
 
-For 100,000 payments that takes seconds, and several pages want it: it is worked out once, beside,
-and the last few are kept. A preparation never changes, and one that replaces it has another number.
+For 100,000 payments both cycles take seconds to read, and several pages want what changed: it is
+worked out once, beside, and the last few are kept. A preparation never changes, and one that
+replaces it has another number.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from fastapi import Request
 from fastapi.responses import Response
 
-from ledger.aggregates.cycle_events import CycleException
 from ledger.application import Ledger
 from ledger.cycle_differences import CycleDifferences
-from ledger.cycle_reading import CycleNow, listed, read_cycle
+from ledger.cycle_reading import CycleNow, read_cycle
 from ledger.last_cycle import differences_of, last_reference
 from ledger.web.asking import ledger_of
-from ledger.web.long_work import awaited
+from ledger.web.long_work import Work, awaited
 
 MOST_KEPT = 2
-"""How many cycles' findings are kept. With two of 100,000 payments the server takes 360 MB."""
-
-
-class Findings(NamedTuple):
-    """What changed since the last cycle and why, and everything out of the ordinary."""
-
-    found: CycleDifferences
-    exceptions: list[CycleException]
-
+"""Of how many cycles it is kept."""
 
 _Of = tuple[str, int, str | None, int]
-_kept: WeakKeyDictionary[Ledger, dict[_Of, Findings]] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Ledger, dict[_Of, CycleDifferences]] = WeakKeyDictionary()
 
 
-def findings(request: Request, now: CycleNow, *, patiently: bool = False) -> Findings | Response:
-    """The findings on a cycle as it stands; or where one sees that they are being worked out.
+def differences(
+    request: Request, now: CycleNow, *, patiently: bool = False
+) -> CycleDifferences | Response:
+    """What changed in a cycle as it stands; or where one sees that it is being worked out.
 
-    From there one is led to the same page again. Whoever waits `patiently` gets the findings,
+    From there one is led to the same page again. Whoever waits `patiently` gets what changed,
     however long it takes.
     """
-    ledger = ledger_of(request)
+    ledger, reference = ledger_of(request), now.cycle.reference
     kept = _kept.setdefault(ledger, {})
     of = _what_it_is_of(ledger, now)
-    if of in kept:
-        return kept[of]
+    known = kept.get(of)
+    if known is not None:
+        return known
 
-    def work_out(_progress: object) -> Findings:
-        if of not in kept:
-            kept[of] = Findings(differences_of(ledger, now.cycle.reference), _all_exceptions(now))
+    def work_out() -> CycleDifferences:
+        known = kept.get(of)
+        if known is not None:
+            return known
+        found = differences_of(ledger, reference)
+        # Prepared again meanwhile, or another last cycle? Then it is not of what was asked for.
+        if of == _what_it_is_of(ledger, read_cycle(ledger, reference)):
+            kept[of] = found
             while len(kept) > MOST_KEPT:
                 del kept[next(iter(kept))]
-        return kept[of]
+        return found
 
-    title = f"Comparing {now.cycle.reference} with the last cycle"
+    work = Work(request, f"Comparing {reference} with the last cycle", 0)
     asked = f"{request.url.path}?{request.url.query}".removesuffix("?")
-    return awaited(request, title, asked, 0, work_out, patiently=patiently)
+    return awaited(work, asked, work_out, patiently=patiently)
 
 
 def _what_it_is_of(ledger: Ledger, now: CycleNow) -> _Of:
@@ -65,9 +64,3 @@ def _what_it_is_of(ledger: Ledger, now: CycleNow) -> _Of:
     was = last_reference(ledger, now.cycle)
     prepared_before = read_cycle(ledger, was).prepared_version if was else 0
     return now.cycle.reference, now.prepared_version, was, prepared_before
-
-
-def _all_exceptions(now: CycleNow) -> list[CycleException]:
-    """Every exception of the preparation that stands."""
-    count = now.prepared.exception_count
-    return listed(now, lambda event: event.exceptions, count, 0, count)

@@ -35,8 +35,8 @@ from ledger.projections.registers import Budgets
 from ledger.statements.cycle_report import NAMES, signed
 from ledger.web.asking import ledger_of, said_now, today_in_england
 from ledger.web.command_words import Asked, answer
-from ledger.web.cycle_findings import findings
-from ledger.web.cycles import cycle_facts, kinds_of
+from ledger.web.cycle_findings import differences
+from ledger.web.cycles import all_exceptions, cycle_facts, kinds_of
 from ledger.web.file_choice import file_question, kind_chosen
 from ledger.web.forms import Form, Sent
 from ledger.web.long_work import see_through
@@ -231,16 +231,16 @@ def _decide_page(
     refusal: Refusal | None = None,
 ) -> Response:
     now = read_cycle(ledger_of(request), reference)
-    seen = findings(request, now, patiently=request.method == "POST")
-    if isinstance(seen, Response):
-        return seen
+    found = differences(request, now, patiently=request.method == "POST")
+    if isinstance(found, Response):
+        return found
     told = faults_in([_REASON], faults or {}, refusal)
     return page(
         request,
         "cycle_decide.html",
         **cycle_facts(now),
-        found=seen.found,
-        kinds=kinds_of(seen.exceptions),
+        found=found,
+        kinds=kinds_of(all_exceptions(now)),
         meanings=EXCEPTIONS,
         causes=CAUSES,
         names=NAMES,

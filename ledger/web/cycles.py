@@ -23,7 +23,7 @@ from ledger.file_looks import fetch_bank_file
 from ledger.projections.registers import Cycles
 from ledger.statements.cycle_report import NAMES, signed, why
 from ledger.web.asking import ledger_of
-from ledger.web.cycle_findings import findings
+from ledger.web.cycle_findings import differences
 from ledger.web.pages import HEADERS, page
 from ledger.web.paging import PageAsked, paging
 
@@ -142,10 +142,9 @@ def changes(
 ) -> Response:
     """What changed since the last cycle and why, every difference, the biggest first."""
     now = read_cycle(ledger_of(request), reference)
-    seen = findings(request, now)
-    if isinstance(seen, Response):
-        return seen
-    found = seen.found
+    found = differences(request, now)
+    if isinstance(found, Response):
+        return found
     budgets = biggest_first(found.budgets, cause or "")
     at = paging(request, number, len(budgets), place="budgets")
     return page(
@@ -173,10 +172,7 @@ def exceptions(
 ) -> Response:
     """What is out of the ordinary: how many of each kind, and one by one."""
     now = read_cycle(ledger_of(request), reference)
-    seen = findings(request, now)
-    if isinstance(seen, Response):
-        return seen
-    noted = seen.exceptions
+    noted = all_exceptions(now)
     chosen = [one for one in noted if code in ("", one.code)]
     at = paging(request, number, len(chosen), place="each")
     return page(
@@ -189,6 +185,12 @@ def exceptions(
         exceptions=at.of(chosen),
         at=at,
     )
+
+
+def all_exceptions(now: CycleNow) -> list[CycleException]:
+    """Every exception of the preparation that stands."""
+    count = now.prepared.exception_count
+    return listed(now, lambda event: event.exceptions, count, 0, count)
 
 
 def kinds_of(noted: Sequence[CycleException]) -> list[tuple[str, int]]:

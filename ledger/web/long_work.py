@@ -3,7 +3,8 @@
 It is waited for a little first, so that what is quick is answered at once. What is not goes on in
 a thread of its own, one after another, while a page that loads itself anew says how far it is.
 Each step of a cycle is one transaction, or repeats without effect: were the server stopped in the
-middle, it is simply done again.
+middle, it is simply done again. What such a step records is brought into the read tables while
+one still watches, so that the next page need not do it.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from ledger.access.guard import actor_of, needs
-from ledger.errors import Refusal
+from ledger.errors import ProjectionStopped, ReadTablesOutOfDate, Refusal
 from ledger.payment_run import Progress
+from ledger.web.asking import ledger_of
 from ledger.web.pages import page, see_other
 
 router = APIRouter(include_in_schema=False)
@@ -42,13 +45,15 @@ class WorkNotKnown(Refusal):
 
 
 class Work:
-    """Something that is being done for somebody; `of` is how much there is to do, if known."""
+    """Something that is being done for somebody; `of` is how much there is to do, if known.
 
-    def __init__(self, title: str, leads: Leads, by: str, of: int) -> None:
-        self.title, self.leads, self.by, self.of = title, leads, by, of
+    It ends in where it leads. What came of it may be large, and is not kept with it."""
+
+    def __init__(self, request: Request, title: str, of: int) -> None:
+        self.title, self.by, self.of = title, actor_of(request).name, of
         self.number = secrets.token_urlsafe(12)
         self.done = 0
-        self.future: Future[Any] = Future()
+        self.future: Future[str] = Future()
 
     def progress(self, done: int) -> None:
         """Told how much more is done."""
@@ -67,33 +72,42 @@ def see_through(
 
     Raises what the work raises, if it does so while one waits.
     """
-    found = awaited(request, title, leads, of, do)
+    work, ledger = Work(request, title, of), ledger_of(request)
+
+    def see_to_it() -> object:
+        came = do(work.progress)
+        work.title, work.of = f"{title}: bringing the lists level", 0
+        # It is done, whatever stops the tables: the pages that read them say that.
+        with suppress(ProjectionStopped, ReadTablesOutOfDate):
+            ledger.projections.catch_up()
+        return came
+
+    found = awaited(work, leads, see_to_it)
     return found if isinstance(found, Response) else see_other(_led(leads, found))
 
 
-def _led(leads: Leads, result: object) -> str:
-    return leads if isinstance(leads, str) else leads(result)
+def _led(leads: Leads, came: object) -> str:
+    return leads if isinstance(leads, str) else leads(came)
 
 
 def awaited(
-    request: Request,
-    title: str,
-    leads: Leads,
-    of: int,
-    do: Callable[[Progress], T],
-    *,
-    patiently: bool = False,
+    work: Work, leads: Leads, do: Callable[[], T], *, patiently: bool = False
 ) -> T | Response:
-    """What the work comes to, or on to the page that says how far it is, and leads back.
+    """What the work comes to, or on to the page that says how far it is, and leads on.
 
     Whoever waits `patiently` gets what it comes to. Raises what the work raises, if it does so
     while one waits.
     """
-    work = Work(title, leads, actor_of(request).name, of)
-    future = ONE_AT_A_TIME.submit(do, work.progress)
-    work.future = future
+    came: list[T] = []
+
+    def run() -> str:
+        came.append(do())
+        return _led(leads, came[0])
+
+    work.future = ONE_AT_A_TIME.submit(run)
     try:
-        return future.result(None if patiently else PATIENCE_SECONDS)
+        work.future.result(None if patiently else PATIENCE_SECONDS)
+        return came[0]
     except NotYet:
         with _lock:
             _works[work.number] = work
@@ -116,4 +130,4 @@ def watch(request: Request, number: str, still: bool = False) -> Response:
         if not still:
             answer.headers["Refresh"] = "3"
         return answer
-    return see_other(_led(work.leads, work.future.result()))
+    return see_other(work.future.result())
