@@ -24,7 +24,15 @@ from tests.main_job import settings_for
 BUDGET = "/v1/budgets/PB000001"
 CYCLE = "/v1/cycles/C2026-01"
 ACCOUNT_NUMBER, SORT_CODE, ACCOUNT_NAME, NAME = "31415926", "99-99-01", "S OCONNOR", "Siân O'Connor"
-PERSONAL = (ACCOUNT_NUMBER, SORT_CODE, SORT_CODE.replace("-", ""), ACCOUNT_NAME, "Siân", "1950")
+PERSONAL = (
+    ACCOUNT_NUMBER,
+    SORT_CODE,
+    SORT_CODE.replace("-", ""),
+    ACCOUNT_NAME,
+    "Siân",
+    "1950-02-03",  # longer than what a random reference may happen to hold
+    "February 1950",
+)
 
 OPENING: dict[str, Any] = {
     "effective_on": "2026-04-06",
