@@ -32,7 +32,7 @@ _DURABLE_RIGHTS = {
     "bank_files": "SELECT, INSERT, UPDATE (sealed)",  # emptied when their time is over
     "bank_reports": "SELECT, INSERT, UPDATE (sealed)",
     "modulus_tables": "SELECT, INSERT",  # a table is never changed: another version is loaded
-    "idempotency_keys": "SELECT, INSERT, DELETE",  # the same
+    "idempotency_keys": "SELECT, INSERT, DELETE",  # deleted when their time is over
 }
 _NUMBERED = (
     "payee_looks", "users", "budget_looks", "restricted_facts", "person_looks", "legal_holds",

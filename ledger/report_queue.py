@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, get_args
 
 from eventsourcing.persistence import IntegrityError
@@ -15,6 +15,7 @@ from ledger.aggregates.personal_budget import PersonalBudget
 from ledger.application import ATTEMPTS, Ledger
 from ledger.errors import (
     ConcurrentChange,
+    InterestInBudget,
     InvalidValue,
     PaymentNotFound,
     PaymentNotIssued,
@@ -37,6 +38,7 @@ def match_item(
     payment_reference: str,
     reason_code: str = "",
     said: Said,
+    own: Collection[str] = (),
     beside: Callable[[BankReport], Sequence[Beside]] | None = None,
 ) -> BankReport:
     """Record a queued item on the payment that someone found it to be about.
@@ -46,8 +48,9 @@ def match_item(
 
     The payment was sent, in the file that the report is about; is of the item's amount, where it
     has one; and did not come back before, or the money of the item would be lost. What a bank did
-    not take, its cycle knows too. Raises `ReportItemDiffers`, `PaymentNotFound`,
-    `PaymentNotIssued`, `InvalidValue` for a code that the ledger does not know, and the refusals
+    not take, its cycle knows too. Nobody does so on their `own` budgets: those whose recipient
+    they are, or act for. Raises `ReportItemDiffers`, `PaymentNotFound`, `PaymentNotIssued`,
+    `InterestInBudget`, `InvalidValue` for a code that the ledger does not know, and the refusals
     of the budget.
     """
     ledger.projections.catch_up()
@@ -55,6 +58,8 @@ def match_item(
         report = ledger.load(BankReport, reference)
         queued = report.require_queued(item)
         about = _about(ledger, budget_reference, payment_reference)
+        if theirs := [budget.reference for budget, _ in about if budget.reference in own]:
+            raise InterestInBudget(f"{said['recorded_by']} has an interest in {theirs[0]}.")
         _require_alike(report, queued, about, payment_reference)
         recorded = _record(ledger, report, about, reason_code or queued.code, said)
         report.match(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api import Api, an_api
+from tests.api import CYCLE, Api, an_api, approve, make_payable, prepare
 from tests.bank_reports import Returned, arucs_xml
 
 SUN = "123456"
@@ -45,3 +45,25 @@ def test_a_report_of_strangers_waits_and_is_dismissed_item_by_item(api: Api):
     assert done["waiting"] == list(range(2, 12))
     again = api.post(f"{at}/dismiss", {**this, "item": 2}, If_Match=f'"{done["version"]}"')
     assert again.done()["version"] == done["version"] + 1
+
+
+def test_nobody_matches_an_item_to_a_payment_of_their_own(api: Api):
+    make_payable(api)
+    prepare(api).done(201)
+    approve(api).done()
+    said = {"effective_on": "2026-03-27", "created_on": "2026-03-27"}
+    api.post(f"{CYCLE}/issue", said, by="carol").done()
+    (payment,) = api.ledger.budget("PB000001").payments
+    amount_pence = api.ledger.budget("PB000001").payments[payment].amount_pence
+    report = arucs_xml(SUN, [Returned("ANOTHER-1", amount_pence, "0128")], date(2026, 4, 9))
+    brought_in = api.post("/v1/reports", report, Content_Type="application/xml").done()
+    at = f"/v1/reports/{brought_in['reference']}/match"
+    match = {"effective_on": "2026-04-10", "item": 1, "budget_reference": "PB000001",
+             "payment_reference": payment, "reason_code": "0"}  # fmt: skip
+    opened = api.ledger.budget("PB000001").opened
+    assert opened is not None
+    api.add_user("rhys", "finance_officer", person_reference=opened.recipient_reference)
+    api.post(at, match, by="rhys").refused("interest-in-budget", 403)
+    assert not api.ledger.budget("PB000001").held_payments
+    api.post(at, match).done()
+    assert list(api.ledger.budget("PB000001").held_payments) == [payment]

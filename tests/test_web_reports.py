@@ -153,6 +153,10 @@ def test_an_item_is_matched_to_a_payment_of_its_amount(site: Site):
     assert "not both" in faults(amira.send(page, action, **both).refused(422))["#about"]
     named = {"about": "-", "whose": "PB000002", "payment": payment(site, 1)}
     amira.send(page, action, **named).refused(404, "PB000002 has no payment")
+    site.add_user("rhys", "finance_officer", person_reference="R000002")
+    rhys = site.visitor("rhys")
+    refused = rhys.send(rhys.open(page.path).done(), action, about=both["about"])
+    refused.refused(403, "rhys has an interest in PB000002")
     done = amira.send(page, action, about=both["about"]).done()
     assert "Nothing of it waits." in done.words
     (paid,) = site.ledger.budget("PB000002").payments.values()

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from ledger.access.guard import needs
+from ledger.access.reach import own_budgets
 from ledger.aggregates.bank_report import BankReport, Dismissal, ReportKind
 from ledger.aggregates.event_sourced import Recorded
 from ledger.api.budgets import catch_up, register_page
@@ -223,6 +224,7 @@ def match(reference: str, write: Writing) -> Response:
             payment_reference=body.payment_reference,
             reason_code=body.reason_code,
             said=write.said(body.effective_on),
+            own=own_budgets(write.ledger, write.actor),
             beside=lambda report: _resolved(once, report),
         )
     )

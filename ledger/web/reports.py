@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from ledger.access.guard import actor_of, needs
+from ledger.access.reach import own_budgets
 from ledger.aggregates.bank_report import (
     DISMISSED_BECAUSE,
     QUEUED_BECAUSE,
@@ -144,6 +145,7 @@ def match(request: Request, reference: str, item: ItemNumber, form: Sent) -> Res
             payment_reference=given["payment"],
             reason_code=given.get("reason_code", ""),
             said=said_now(request, today_in_england()),
+            own=own_budgets(ledger, actor_of(request)),
         )
     except Refusal as refusal:
         if refusal.status >= 500:
